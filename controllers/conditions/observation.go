@@ -35,6 +35,9 @@ type Observation struct {
 	Resolved bool
 	// Parents are the parentRefs in the order of the spec (resolve).
 	Parents []Parent
+	// NamespaceLabels are those of the Backend's namespace: listeners may
+	// select routes by them. Nil: not known (resolve).
+	NamespaceLabels map[string]string
 
 	// Conflicts are children whose name a foreign object has (apply).
 	Conflicts []Finding
@@ -105,6 +108,9 @@ type ProbeOutcome string
 const (
 	// ProbePending: no answer yet.
 	ProbePending ProbeOutcome = "Pending"
+	// ProbeJoined: an Envoy that appeared after every other one had been
+	// verified, and that has not answered yet.
+	ProbeJoined ProbeOutcome = "Joined"
 	// ProbeVerified: as many consecutive answers as asked for were current.
 	ProbeVerified ProbeOutcome = "Verified"
 	// ProbeStale: an answer came with another hash than the current one.
