@@ -51,13 +51,15 @@ type ExtProcPodTemplate struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(s, size(s.name) > 0 && size(s.name) <= 253)",message="an imagePullSecret must have a name of at most 253 characters"
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
 	// nodeSelector restricts the nodes.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="nodeSelector must have keys like example.com/name: letters, digits, '-', '_' and '.', at most 63 characters after an optional DNS prefix"
+	NodeSelector map[string]gatewayv1.LabelValue `json:"nodeSelector,omitempty"`
 
 	// tolerations let the pods run on tainted nodes.
 	//
@@ -95,13 +97,15 @@ type PodMetadata struct {
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	Labels map[string]string `json:"labels,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="labels must have keys like example.com/name: letters, digits, '-', '_' and '.', at most 63 characters after an optional DNS prefix"
+	Labels map[string]gatewayv1.LabelValue `json:"labels,omitempty"`
 
 	// annotations to add.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	Annotations map[string]string `json:"annotations,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="annotations must have keys like example.com/name: letters, digits, '-', '_' and '.', at most 63 characters after an optional DNS prefix"
+	Annotations map[string]gatewayv1.AnnotationValue `json:"annotations,omitempty"`
 }
 
 // EnvVar is an environment variable with a plain value.

@@ -69,6 +69,7 @@ type ParentStatus struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
 	Addresses []string `json:"addresses,omitempty"`
 }
 
@@ -94,6 +95,7 @@ type BaseURL struct {
 	// url is the base URL.
 	//
 	// +required
+	// +kubebuilder:validation:MaxLength=1024
 	URL string `json:"url"`
 }
 
@@ -103,6 +105,7 @@ type CredentialStatus struct {
 	// SHA-256 of the key. It changes when the key that Envoy was given does.
 	//
 	// +optional
+	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{8}$`
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
@@ -111,5 +114,6 @@ type ExtProcStatus struct {
 	// configHash is the content hash of its configuration.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
 	ConfigHash string `json:"configHash,omitempty"`
 }

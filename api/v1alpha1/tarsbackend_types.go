@@ -22,6 +22,7 @@ import (
 // +kubebuilder:printcolumn:name="Credential",type=string,priority=1,JSONPath=`.status.credential.fingerprint`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z][-a-z0-9]*$')",message="metadata.name must begin with a letter and hold no '.': Services are named after it"
 type TarsBackend struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -53,13 +54,16 @@ type TarsBackendList struct {
 type TarsBackendSpec struct {
 	// parentRefs are the Gateways that serve this backend, in the sense of
 	// HTTPRoute's parentRefs. Their GatewayClass must belong to Envoy Gateway.
+	// A parentRef without sectionName and port means every HTTP listener of
+	// its Gateway that takes routes from this namespace.
 	//
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:XValidation:rule="self.all(p, (!has(p.group) || p.group == 'gateway.networking.k8s.io') && (!has(p.kind) || p.kind == 'Gateway'))",message="a parentRef must name a Gateway: leave group and kind out, or set group gateway.networking.k8s.io and kind Gateway"
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.name == b.name && (has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '') && (has(a.sectionName) ? a.sectionName : '') == (has(b.sectionName) ? b.sectionName : '') && (has(a.port) ? a.port : 0) == (has(b.port) ? b.port : 0)))",message="the same parentRef is listed twice: remove one, or tell them apart by sectionName or port"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.name == b.name && (has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '') && (!has(a.sectionName) || !has(b.sectionName) || a.sectionName == b.sectionName)))",message="parentRefs names the same Gateway twice: give each its own sectionName (the name of a listener), or remove one"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.all(b, a.name != b.name || (has(a.__namespace__) ? a.__namespace__ : '') != (has(b.__namespace__) ? b.__namespace__ : '') || has(a.port) == has(b.port)))",message="parentRefs to the same Gateway must all have a port or none: sectionName alone tells listeners apart"
 	ParentRefs []gatewayv1.ParentReference `json:"parentRefs,omitempty"`
 
 	// hostnames are the host names this backend answers to, in the sense of
@@ -68,6 +72,7 @@ type TarsBackendSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(h, !isIP(h))",message="hostnames must be DNS names, not IP addresses: leave hostnames out to answer on every address of the listener"
 	Hostnames []gatewayv1.Hostname `json:"hostnames,omitempty"`
 
 	// pathPrefix is the path below which the APIs are served: <pathPrefix>/v1
@@ -199,6 +204,7 @@ type SecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="secretRef.name must be the name of a Secret: lower case letters, digits, '-' and '.', without its namespace"
 	Name string `json:"name,omitempty"`
 
 	// key is the key in the Secret's data.
@@ -223,18 +229,19 @@ type Models struct {
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:items:XValidation:rule="!self.substring(0, size(self) - 1).contains('*')",message="* may stand only at the end of an allowed model: write for example claude-*"
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('*') || self.indexOf('*') == size(self) - 1",message="* may stand only at the end of an allowed model: write for example claude-*"
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[!-~]+$')",message="a model may hold only printable ASCII characters without spaces"
 	Allow []string `json:"allow,omitempty"`
 
 	// aliases give models further names. An app that asks for an alias gets
-	// its model, also when that model is not in allow.
+	// its model, also when that model is not in allow. An alias with the name
+	// of a model hides that model.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:XValidation:rule="self.all(a, !self.exists(b, b.name == a.model))",message="an alias must not point at another alias: write the model itself"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, !self.exists(b, b.name == a.model))",message="an alias must point at a model, not at the name of an alias: write the model itself"
 	Aliases []ModelAlias `json:"aliases,omitempty"`
 }
 

@@ -184,7 +184,7 @@ func (in *ExtProcPodTemplate) DeepCopyInto(out *ExtProcPodTemplate) {
 	}
 	if in.NodeSelector != nil {
 		in, out := &in.NodeSelector, &out.NodeSelector
-		*out = make(map[string]string, len(*in))
+		*out = make(map[string]apisv1.LabelValue, len(*in))
 		for key, val := range *in {
 			(*out)[key] = val
 		}
@@ -306,14 +306,14 @@ func (in *PodMetadata) DeepCopyInto(out *PodMetadata) {
 	*out = *in
 	if in.Labels != nil {
 		in, out := &in.Labels, &out.Labels
-		*out = make(map[string]string, len(*in))
+		*out = make(map[string]apisv1.LabelValue, len(*in))
 		for key, val := range *in {
 			(*out)[key] = val
 		}
 	}
 	if in.Annotations != nil {
 		in, out := &in.Annotations, &out.Annotations
-		*out = make(map[string]string, len(*in))
+		*out = make(map[string]apisv1.AnnotationValue, len(*in))
 		for key, val := range *in {
 			(*out)[key] = val
 		}
