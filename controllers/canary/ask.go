@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package canary
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"syscall"
+	"time"
+
+	"github.com/tars-operator/tars-operator/controllers/conditions"
+)
+
+// maxHeaderBytes bounds an answer's headers. Its body is not read at all.
+const maxHeaderBytes = 32 << 10
+
+// asker asks one question. It dials only what it is told to: no proxy, no
+// redirect, no name to resolve.
+type asker struct {
+	transport *http.Transport
+	dial      time.Duration
+	answer    time.Duration
+}
+
+// newAsker makes an asker. It keeps no connection: a new one is what a new
+// client would get, it lands on any of Envoy's workers, and it cannot be one
+// that a draining listener still serves with an old configuration.
+func newAsker(dial, answer time.Duration) *asker {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	return &asker{
+		dial:   dial,
+		answer: answer,
+		transport: &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: dial, KeepAlive: -1}).DialContext,
+			DisableKeepAlives:      true,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			Protocols:              protocols,
+		},
+	}
+}
+
+// ask asks a target once. Verified here means that this one answer was right.
+func (a *asker) ask(ctx context.Context, plan Plan, t Target) state {
+	if _, err := netip.ParseAddrPort(t.Address); err != nil {
+		return state{conditions.ProbeUnreachable, "its address is not an IP address and a port"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.answer)
+	defer cancel()
+	request := (&http.Request{
+		Method:     http.MethodGet,
+		URL:        &url.URL{Scheme: "http", Host: t.Address, Path: plan.Path},
+		Host:       t.Host,
+		Header:     http.Header{"User-Agent": {"tars-operator-canary"}, "Accept": {"application/json"}},
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	response, err := a.transport.RoundTrip(request)
+	if err != nil {
+		return a.noAnswer(err)
+	}
+	s := classify(plan, response.StatusCode, response.Header)
+	if err := response.Body.Close(); err != nil {
+		return state{conditions.ProbeUnreachable, "closed the connection in the middle of its answer"}
+	}
+	return s
+}
+
+// noAnswer words an error of the connection. The error's own text is not used:
+// it holds ports that change each time and bytes that came from the other end.
+func (a *asker) noAnswer(err error) state {
+	var op *net.OpError
+	dialing := errors.As(err, &op) && op.Op == "dial"
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return state{conditions.ProbeUnreachable, "refused the connection: its listener is not there yet, or gone"}
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return state{conditions.ProbeUnreachable, "there is no network route to it from the operator's pod"}
+	case dialing && isTimeout(err, &timeout):
+		return state{conditions.ProbeUnreachable, "no connection within " + a.dial.String() +
+			": does a NetworkPolicy keep the operator's pod from it?"}
+	case isTimeout(err, &timeout):
+		return state{conditions.ProbeUnreachable, "no answer within " + a.answer.String()}
+	case dialing:
+		return state{conditions.ProbeUnreachable, "the operator's pod cannot connect to it"}
+	default:
+		return state{conditions.ProbeUnreachable, "closed the connection or answered something that is not HTTP: " +
+			"does its listener expect TLS or the PROXY protocol?"}
+	}
+}
+
+func isTimeout(err error, as *net.Error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || (errors.As(err, as) && (*as).Timeout())
+}

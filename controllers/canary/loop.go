@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package canary
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tars-operator/tars-operator/controllers/conditions"
+)
+
+// launch begins to ask every target of an object. The lock is held.
+func (p *Prober) launch(key types.NamespacedName, o *object) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	o.cancel = cancel
+	for _, t := range o.plan.Targets {
+		p.wg.Go(func() { p.ask(ctx, key, o, t) })
+	}
+}
+
+// ask asks one target until ctx ends. It takes Agreement right answers back to
+// back to verify it; from then on one at a time has to stay right.
+func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t Target) {
+	needed := o.plan.Agreement
+	for {
+		s := p.agree(ctx, o.plan, t, needed)
+		if ctx.Err() != nil {
+			return
+		}
+		p.record(key, o, t, s)
+		wait := p.opts.FastInterval
+		needed = o.plan.Agreement
+		if s.outcome == conditions.ProbeVerified {
+			wait = p.opts.SlowInterval
+			needed = 1
+		}
+		if !p.sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// agree asks until needed answers were right, or one was wrong.
+func (p *Prober) agree(ctx context.Context, plan Plan, t Target, needed int) state {
+	s := state{outcome: conditions.ProbePending}
+	for range max(1, needed) {
+		select {
+		case <-ctx.Done():
+			return s
+		case p.slots <- struct{}{}:
+		}
+		s = p.asker.ask(ctx, plan, t)
+		<-p.slots
+		if s.outcome != conditions.ProbeVerified {
+			return s
+		}
+	}
+	return s
+}
+
+// record keeps what was seen, and marks the object if that changed anything.
+func (p *Prober) record(key types.NamespacedName, o *object, t Target, s state) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.objects[key] != o || o.states[t] == s {
+		return
+	}
+	o.states[t] = s
+	p.changed[key] = true
+	select {
+	case p.wake <- struct{}{}:
+	default: // deliver is awake, or about to be
+	}
+	p.opts.Logger.V(1).Info("Canary outcome changed", "tarsbackend", key.String(), "gateway", t.Gateway,
+		"listener", t.Listener, "envoy", t.Envoy, "outcome", string(s.outcome), "detail", s.detail)
+}
+
+// sleep waits, and says whether ctx is still alive.
+func (p *Prober) sleep(ctx context.Context, d time.Duration) bool {
+	timer := p.opts.Clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C():
+		return true
+	}
+}
