@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jsonscan_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tars-operator/tars-operator/extproc/jsonscan"
+)
+
+func BenchmarkScanner(b *testing.B) {
+	prompt := strings.Repeat("The quick brown fox jumps over the lazy dog.\\n", 23000)
+	docs := map[string]string{
+		"small":  `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello there"}],"stream":true}`,
+		"1MiB":   `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"` + prompt + `"}]}`,
+		"tokens": `{"a":[` + strings.Repeat("1234,", 20000) + `1]}`,
+	}
+	for name, doc := range docs {
+		b.Run(name, func(b *testing.B) {
+			s := jsonscan.New(places, visitorFunc(func(jsonscan.Value) {}))
+			b.SetBytes(int64(len(doc)))
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Reset()
+				if err := s.Write([]byte(doc)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

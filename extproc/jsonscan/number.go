@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jsonscan
+
+import (
+	"math"
+	"strconv"
+)
+
+// maxCount is the largest whole number that every JSON reader keeps exactly.
+const maxCount = 1 << 53
+
+func parseCount(raw []byte) (int64, bool) {
+	var n int64
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return parseCountSlow(raw)
+		}
+		if n = n*10 + int64(c-'0'); n > maxCount {
+			return 0, false
+		}
+	}
+	return n, len(raw) > 0
+}
+
+// parseCountSlow reads forms such as 12.0 and 1e3.
+func parseCountSlow(raw []byte) (int64, bool) {
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || f < 0 || f > maxCount || f != math.Trunc(f) {
+		return 0, false
+	}
+	return int64(f), true
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jsonscan_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/extproc/jsonscan"
+)
+
+var _ = Describe("Value", func() {
+	DescribeTable("Int reads counts",
+		func(raw string, want int64, ok bool) {
+			n, is := jsonscan.Value{Kind: jsonscan.Number, Raw: []byte(raw)}.Int()
+			Expect(is).To(Equal(ok))
+			Expect(n).To(Equal(want))
+		},
+		Entry("zero", "0", int64(0), true),
+		Entry("a plain number", "1234", int64(1234), true),
+		Entry("with a fraction of nothing", "12.0", int64(12), true),
+		Entry("with an exponent", "1e3", int64(1000), true),
+		Entry("the largest", "9007199254740992", int64(1)<<53, true),
+		Entry("not a larger one", "9007199254740993", int64(0), false),
+		Entry("not one beyond all", "99999999999999999999999999", int64(0), false),
+		Entry("not one beyond float64", "1e999", int64(0), false),
+		Entry("not a fraction", "1.5", int64(0), false),
+		Entry("not a negative one", "-1", int64(0), false),
+	)
+
+	It("reads numbers and strings by their kind only", func() {
+		_, ok := jsonscan.Value{Kind: jsonscan.String, Raw: []byte("12")}.Int()
+		Expect(ok).To(BeFalse())
+		_, ok = jsonscan.Value{Kind: jsonscan.Number, Raw: []byte("12")}.Text()
+		Expect(ok).To(BeFalse())
+		_, ok = jsonscan.Value{Kind: jsonscan.Number, Raw: []byte("12"), Truncated: true}.Int()
+		Expect(ok).To(BeFalse())
+		text, ok := jsonscan.Value{Kind: jsonscan.String, Raw: []byte(`"\u0041"`)}.Text()
+		Expect(ok).To(BeTrue())
+		Expect(text).To(Equal("A"))
+	})
+})
