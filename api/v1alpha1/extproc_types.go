@@ -28,7 +28,7 @@ type ExtProc struct {
 	// pod. When unspecified, 10m.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="extProc.drainTimeout must be between 1s and 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="extProc.drainTimeout must be a duration between 1s and 1h: write for example 10m"
 	DrainTimeout *gatewayv1.Duration `json:"drainTimeout,omitempty"`
 
 	// podTemplate adds to the pods.
@@ -113,10 +113,10 @@ type EnvVar struct {
 	// name of the variable.
 	//
 	// +required
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",message="an environment variable's name holds letters, digits and '_' and does not begin with a digit"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)^(https?_proxy|no_proxy|all_proxy|ssl_cert_file|ssl_cert_dir|godebug|gotraceback|ld_.*|.*_headers|.*capture_message_content.*)$')",message="this variable is refused: it could send traffic elsewhere or record its content"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)^(https?_proxy|no_proxy|all_proxy|ssl_cert_.*|godebug|gotraceback|grpc_binary_log_filter|ld_.*|.*_headers|.*capture_message_content.*)$')",message="this variable is refused: it could send traffic elsewhere or record its content"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['POD_NAME', 'EXTPROC_MEMORY_LIMIT'])",message="this variable is refused: the operator sets it"
 	Name string `json:"name,omitempty"`
 
 	// value of the variable.

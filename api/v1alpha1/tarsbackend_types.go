@@ -80,12 +80,11 @@ type TarsBackendSpec struct {
 	//
 	// +optional
 	// +kubebuilder:default="/"
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('/')",message="pathPrefix must start with /: write for example /llm"
 	// +kubebuilder:validation:XValidation:rule="self == '/' || !self.endsWith('/')",message="pathPrefix must not end with /: write for example /llm"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('//') && !self.matches('(^|/)\\\\.\\\\.?(/|$)')",message="pathPrefix must not contain //, /./ or /../: Envoy normalises them away, so they never match"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9/._~!$&()*+,;=:@-]+$')",message="pathPrefix may hold only unescaped URL path characters (no %, ?, #, quote or space)"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9/._~!$&()*+,;=:@-]*$')",message="pathPrefix may hold only unescaped URL path characters (no %, ?, #, quote or space)"
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/v1')",message="leave /v1 out of pathPrefix: the operator adds it, so /llm is served as /llm/v1"
 	PathPrefix string `json:"pathPrefix,omitempty"`
 
@@ -146,7 +145,6 @@ type Endpoint struct {
 	//
 	// +optional
 	// +kubebuilder:default="api.router.tetrate.ai"
-	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')",message="hostname must be a DNS name of at least two labels in lower case, without scheme, port or path: write for example api.router.tetrate.ai"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[0-9.]+$')",message="hostname must be a DNS name, not an IP address: TLS checks the server's certificate against it"
@@ -202,7 +200,6 @@ type SecretKeyReference struct {
 	// name is the Secret's name. The Secret's type must be Opaque.
 	//
 	// +required
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="secretRef.name must be the name of a Secret: lower case letters, digits, '-' and '.', without its namespace"
 	Name string `json:"name,omitempty"`
@@ -211,7 +208,6 @@ type SecretKeyReference struct {
 	//
 	// +optional
 	// +kubebuilder:default=apiKey
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="key must be a key of a Secret's data: letters, digits, '-', '_' and '.'"
 	Key string `json:"key,omitempty"`
@@ -227,7 +223,6 @@ type Models struct {
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
-	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
 	// +kubebuilder:validation:items:XValidation:rule="!self.contains('*') || self.indexOf('*') == size(self) - 1",message="* may stand only at the end of an allowed model: write for example claude-*"
 	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[!-~]+$')",message="a model may hold only printable ASCII characters without spaces"
@@ -250,7 +245,6 @@ type ModelAlias struct {
 	// name is what apps ask for.
 	//
 	// +required
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$') && !self.contains('*')",message="an alias's name may hold only printable ASCII characters without spaces and *"
 	Name string `json:"name,omitempty"`
@@ -258,7 +252,6 @@ type ModelAlias struct {
 	// model is what TARS is asked for.
 	//
 	// +required
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$') && !self.contains('*')",message="an alias's model must be one exact model: printable ASCII characters without spaces and *"
 	Model string `json:"model,omitempty"`
@@ -282,7 +275,7 @@ type Timeouts struct {
 	// 10s.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="timeouts.connect must be above 0s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) > duration('0s')",message="timeouts.connect must be a duration above 0s: write for example 10s"
 	Connect *gatewayv1.Duration `json:"connect,omitempty"`
 
 	// streamIdle bounds the silence on a request: the time in which neither

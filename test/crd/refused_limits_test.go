@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package crd
+
+const (
+	maxSizeMessage  = "requestBody.maxSize must be between 1Ki and 256Mi: write for example 32Mi"
+	maxSizePath     = "spec.requestBody.maxSize"
+	connectMessage  = "timeouts.connect must be a duration above 0s: write for example 10s"
+	durationMessage = `should match '^([0-9]{1,5}(h|m|s|ms)){1,4}$'`
+)
+
+var limitRefusals = []refusal{
+	{"a connect timeout of 0s", `timeouts: {connect: 0s}`, "spec.timeouts.connect", connectMessage},
+	{"a connect timeout of 0h0ms", `timeouts: {connect: 0h0ms}`, "spec.timeouts.connect", connectMessage},
+	{"a connect timeout that is no duration", `timeouts: {connect: soon}`, "spec.timeouts.connect", durationMessage},
+	{"a negative idle timeout", `timeouts: {streamIdle: "-1s"}`, "spec.timeouts.streamIdle", durationMessage},
+	{"an idle timeout in days", `timeouts: {streamIdle: 1d}`, "spec.timeouts.streamIdle", durationMessage},
+	{"a fractional request timeout", `timeouts: {request: 1.5s}`, "spec.timeouts.request", durationMessage},
+
+	{"a body limit below 1Ki", `requestBody: {maxSize: "1023"}`, maxSizePath, maxSizeMessage},
+	{"a body limit below 1Ki as a number", `requestBody: {maxSize: 1023}`, maxSizePath, maxSizeMessage},
+	{"a body limit above 256Mi", `requestBody: {maxSize: 257Mi}`, maxSizePath, maxSizeMessage},
+	{"a body limit one byte above 256Mi", `requestBody: {maxSize: "268435457"}`, maxSizePath, maxSizeMessage},
+	{"a body limit above 256Mi as a number", `requestBody: {maxSize: 268435457}`, maxSizePath, maxSizeMessage},
+	{"a body limit of 0", `requestBody: {maxSize: "0"}`, maxSizePath, maxSizeMessage},
+	{"a negative body limit", `requestBody: {maxSize: "-1Mi"}`, maxSizePath, maxSizeMessage},
+	{"a negative body limit as a number", `requestBody: {maxSize: -5000}`, maxSizePath, maxSizeMessage},
+	{"a body limit that is no quantity", `requestBody: {maxSize: 32MB}`, maxSizePath, "should match"},
+
+	{"another word for readiness", `readiness: {dataPlane: Optional}`, "spec.readiness.dataPlane", `supported values: "Required", "Informational"`},
+}
