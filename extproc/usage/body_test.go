@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package usage_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/extproc/usage"
+)
+
+var _ = Describe("Body", func() {
+	DescribeTable("reads counts and model",
+		func(body string, want usage.Counts, model string) {
+			everyCut(body, func(pieces ...string) {
+				var tally usage.Tally
+				Expect(pass(usage.NewBody(&tally), pieces...)).To(Equal(body))
+				Expect(tally.Counts()).To(Equal(want), "%q", pieces)
+				Expect(tally.Model()).To(Equal(model))
+				Expect(tally.Failure()).To(BeNil())
+			})
+		},
+		Entry("a chat completion",
+			`{"id":"x","model":"gpt-4o-mini-2024","choices":[{"message":{"content":"hi","usage":{"prompt_tokens":9}}}],"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12,`+
+				`"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}}`,
+			usage.Counts{Known: true, Input: 7, Output: 5, Total: 12, CachedInput: 3, Reasoning: 2}, "gpt-4o-mini-2024"),
+		Entry("embeddings", `{"data":[{"embedding":[0.1,-2e-3]}],"model":"e","usage":{"prompt_tokens":8,"total_tokens":8}}`,
+			usage.Counts{Known: true, Input: 8, Total: 8}, "e"),
+		Entry("a response", `{"object":"response","error":null,"model":"g","usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":4},"output_tokens":6,"output_tokens_details":{"reasoning_tokens":1},"total_tokens":16}}`,
+			usage.Counts{Known: true, Input: 10, Output: 6, Total: 16, CachedInput: 4, Reasoning: 1}, "g"),
+		Entry("a message", `{"type":"message","model":"claude","usage":{"input_tokens":10,"cache_read_input_tokens":100,"cache_creation_input_tokens":20,"output_tokens":5}}`,
+			usage.Counts{Known: true, Input: 130, Output: 5, Total: 135, CachedInput: 100, CacheCreation: 20}, "claude"),
+		Entry("a total that is more than its parts", `{"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":5}}`,
+			usage.Counts{Known: true, Input: 1, Output: 1, Total: 5}, ""),
+		Entry("no total", `{"usage":{"prompt_tokens":1,"completion_tokens":2}}`, usage.Counts{Known: true, Input: 1, Output: 2, Total: 3}, ""),
+		Entry("zeros are known", `{"usage":{"prompt_tokens":0}}`, usage.Counts{Known: true}, ""),
+		Entry("usage null", `{"usage":null,"model":"m"}`, usage.Counts{}, "m"),
+		Entry("usage empty", `{"usage":{}}`, usage.Counts{}, ""),
+		Entry("usage of another kind", `{"usage":{"prompt_tokens":"7","total_tokens":-1}}`, usage.Counts{}, ""),
+		Entry("no usage", `{}`, usage.Counts{}, ""),
+		Entry("an array", `[{"usage":{"prompt_tokens":7}}]`, usage.Counts{}, ""),
+		Entry("a model unfit for a label", `{"model":"a\nb"}`, usage.Counts{}, ""),
+		Entry("a body cut short", `{"usage":{"prompt_tokens":7,"total_tokens":7}`, usage.Counts{}, ""),
+		Entry("no JSON", `<html>`, usage.Counts{}, ""),
+	)
+
+	DescribeTable("recognises errors",
+		func(body string, want usage.Failure) {
+			everyCut(body, func(pieces ...string) {
+				var tally usage.Tally
+				Expect(pass(usage.NewBody(&tally), pieces...)).To(Equal(body))
+				Expect(tally.Failure()).To(Equal(&want), "%q", pieces)
+			})
+		},
+		Entry("a code that is a number", `{"error":{"code":401,"message":"Invalid API key"}}`, usage.Failure{Code: "401"}),
+		Entry("a code that is text", `{"error":{"code":"model_not_ready","type":"server_error"}}`, usage.Failure{Code: "model_not_ready", Type: "server_error"}),
+		Entry("a code that is null", `{"error":{"code":null,"type":"x"}}`, usage.Failure{Type: "x"}),
+		Entry("Anthropic's", `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`, usage.Failure{Type: "overloaded_error"}),
+		Entry("an error that is text", `{"error":"boom"}`, usage.Failure{}),
+	)
+
+	It("keeps a name that is clean and refuses one that is not", func() {
+		Expect(usage.CleanName("xai/grok-4.5")).To(BeTrue())
+		Expect(usage.CleanName("modèle")).To(BeTrue())
+		for _, name := range []string{"", " a", "a ", "a\tb", "a\x7f", "\xff", string(make([]byte, 300))} {
+			Expect(usage.CleanName(name)).To(BeFalse(), "%q", name)
+		}
+		long := make([]byte, 256)
+		for i := range long {
+			long[i] = 'a'
+		}
+		Expect(usage.CleanName(string(long))).To(BeTrue())
+		Expect(usage.CleanName(string(long) + "a")).To(BeFalse())
+	})
+})

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package usage
+
+import (
+	"bytes"
+
+	"github.com/tars-operator/tars-operator/extproc/jsonscan"
+)
+
+// document reads one JSON document of an answer: a whole body, or the data
+// of one event.
+type document struct {
+	scanner *jsonscan.Scanner
+	tally   *Tally
+
+	block        numbers
+	broken       bool // the text is no JSON, such as [DONE]
+	model        []byte
+	hasUsage     bool
+	emptyChoices bool
+	failed       bool
+	failure      Failure
+}
+
+func newDocument(tally *Tally) *document {
+	d := &document{tally: tally}
+	d.scanner = jsonscan.New(places(), d)
+	return d
+}
+
+func (d *document) write(p []byte) {
+	d.broken = d.broken || d.scanner.Write(p) != nil
+}
+
+// Visit implements jsonscan.Visitor.
+func (d *document) Visit(v jsonscan.Value) {
+	switch v.ID {
+	case idModel:
+		if v.Kind == jsonscan.String && !v.Truncated {
+			d.model = append(d.model[:0], v.Raw...)
+		}
+	case idChoices:
+		d.emptyChoices = v.Kind == jsonscan.Array && v.Empty
+	case idType:
+		d.failed = d.failed || (v.Kind == jsonscan.String && string(v.Raw) == `"error"`)
+	case idError:
+		d.failed = d.failed || v.Kind == jsonscan.String || v.Kind == jsonscan.Object
+	case idErrorCode:
+		d.failure.Code = plain(v)
+	case idErrorType:
+		d.failure.Type = plain(v)
+	case idUsage:
+		d.hasUsage = v.Kind == jsonscan.Object
+	default:
+		if n, ok := v.Int(); ok {
+			d.block.known = true
+			d.block.set(field(v.ID-idField), n)
+		}
+	}
+}
+
+// plain is a scalar as text: error codes are numbers or strings.
+func plain(v jsonscan.Value) string {
+	if text, ok := v.Text(); ok {
+		return text
+	}
+	if v.Kind == jsonscan.Number {
+		return string(v.Raw)
+	}
+	return ""
+}
+
+// end closes the document, hands what it said to the tally, and makes ready
+// for the next. It reports whether the document is one that only carries
+// usage: the last chunk of a stream with include_usage.
+func (d *document) end() (usageOnly bool) {
+	if !d.broken && d.scanner.Close() == nil {
+		usageOnly = d.hasUsage && d.emptyChoices
+		d.commit()
+	}
+	d.reset()
+	return usageOnly
+}
+
+func (d *document) commit() {
+	if d.hasUsage {
+		d.tally.numbers.merge(&d.block)
+	}
+	if len(d.model) > 0 && !bytes.Equal(d.model, d.tally.rawModel) {
+		d.tally.setModel(d.model)
+	}
+	if d.failed {
+		d.tally.setFailure(d.failure)
+	}
+}
+
+func (d *document) reset() {
+	d.scanner.Reset()
+	d.broken = false
+	d.block = numbers{}
+	d.model = d.model[:0]
+	d.hasUsage, d.emptyChoices, d.failed = false, false, false
+	d.failure = Failure{}
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package usage
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tars-operator/tars-operator/extproc/jsonscan"
+)
+
+// maxModel is the longest model name that is believed, in bytes.
+const maxModel = 256
+
+// Failure is what an answer says about its error. The provider's message is
+// not kept: it may quote the prompt.
+type Failure struct {
+	// Code is error.code as text; providers send numbers and strings.
+	Code string
+	// Type is error.type.
+	Type string
+}
+
+// Tally is what an answer has said about itself so far.
+type Tally struct {
+	numbers  numbers
+	model    string
+	rawModel []byte
+	failure  *Failure
+}
+
+// Counts returns the tokens known so far.
+func (t *Tally) Counts() Counts { return t.numbers.counts() }
+
+// Model is the model that answered, empty while unknown.
+func (t *Tally) Model() string { return t.model }
+
+// Failure is the first error that the answer held, nil without one.
+func (t *Tally) Failure() *Failure { return t.failure }
+
+func (t *Tally) setModel(raw []byte) {
+	t.rawModel = append(t.rawModel[:0], raw...)
+	if name := jsonscan.Unquote(raw[1 : len(raw)-1]); CleanName(name) {
+		t.model = name
+	}
+}
+
+func (t *Tally) setFailure(f Failure) {
+	if t.failure == nil {
+		t.failure = &f
+	}
+}
+
+// CleanName tells whether a model's name is fit for headers, labels and
+// messages: not empty, at most 256 bytes of UTF-8, no control characters, no
+// space at an end.
+func CleanName(name string) bool {
+	return name != "" && len(name) <= maxModel && utf8.ValidString(name) &&
+		strings.TrimSpace(name) == name &&
+		strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) < 0
+}
