@@ -54,7 +54,7 @@ func (a *asker) ask(ctx context.Context, plan Plan, t Target) state {
 	defer cancel()
 	request := (&http.Request{
 		Method:     http.MethodGet,
-		URL:        &url.URL{Scheme: "http", Host: t.Address, Path: plan.Path},
+		URL:        &url.URL{Scheme: "http", Host: t.Address, Path: plan.Path, RawPath: plan.Path}, // byte for byte
 		Host:       t.Host,
 		Header:     http.Header{"User-Agent": {"tars-operator-canary"}, "Accept": {"application/json"}},
 		Proto:      "HTTP/1.1",

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conditions
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
+)
+
+// badOutcomes are what a probe can find wrong, with the condition's reason:
+// what hides the others comes first.
+var badOutcomes = []struct {
+	outcome ProbeOutcome
+	reason  string
+}{
+	{ProbeUnreachable, v1alpha1.ReasonEnvoyUnreachable},
+	{ProbeWrong, v1alpha1.ReasonUnexpectedAnswer},
+	{ProbeStale, v1alpha1.ReasonStaleConfiguration},
+}
+
+// dataPlaneVerified says whether every ready Envoy of every parent answers
+// with the current configuration.
+func dataPlaneVerified(o Observation) verdict {
+	if !o.Applied {
+		return notApplied(o)
+	}
+	if o.Canary == nil {
+		return pending("no Envoy was asked for the current configuration yet")
+	}
+	if len(o.Canary.Missing) > 0 {
+		return no(v1alpha1.ReasonNoReadyEnvoy, list(o.Canary.Missing))
+	}
+	if v := probesFound(o.Canary.Probes); v.isFalse() {
+		return v
+	}
+	if len(o.Canary.NotPossible) > 0 {
+		v := pending(list(o.Canary.NotPossible) + "; narrow the parentRef to an HTTP listener by sectionName, " +
+			"or set readiness.dataPlane to Informational to be Ready without this proof")
+		v.reason = v1alpha1.ReasonProbeNotPossible
+		return v
+	}
+	if len(o.Parents) == 0 {
+		return pending("no Gateway to ask")
+	}
+	verdicts := make([]verdict, 0, len(o.Parents))
+	for _, p := range o.Parents {
+		verdicts = append(verdicts, canaryOfParent(o.Canary.Probes, p))
+	}
+	return all(verdicts, yes(v1alpha1.ReasonVerified, "every ready Envoy answers with the current configuration"))
+}
+
+// canaryOf is the verdict on the Envoys of one parent.
+func canaryOf(o Observation, p Parent) verdict {
+	if o.Canary == nil || !slices.ContainsFunc(o.Canary.Probes, func(probe Probe) bool { return isOf(probe, p) }) {
+		return dataPlaneVerified(o)
+	}
+	return canaryOfParent(o.Canary.Probes, p)
+}
+
+// canaryOfParent needs at least one probe of a parent: a list without bad news
+// proves nothing.
+func canaryOfParent(probes []Probe, p Parent) verdict {
+	var own []Probe
+	for _, probe := range probes {
+		if isOf(probe, p) {
+			own = append(own, probe)
+		}
+	}
+	if len(own) == 0 {
+		return pending("no Envoy of " + gatewayName(p) + " was asked yet")
+	}
+	return probesFound(own)
+}
+
+func isOf(probe Probe, p Parent) bool {
+	return "Gateway "+probe.Gateway == gatewayName(p) &&
+		(p.Ref.SectionName == nil || string(*p.Ref.SectionName) == probe.Listener)
+}
+
+// probesFound sums up probes.
+func probesFound(probes []Probe) verdict {
+	for _, bad := range badOutcomes {
+		var messages []string
+		for _, p := range probes {
+			if p.Outcome == bad.outcome {
+				messages = append(messages, fmt.Sprintf("Envoy %s (%s) %s", p.Envoy, at(p), p.Detail))
+			}
+		}
+		if len(messages) > 0 {
+			return no(bad.reason, list(messages))
+		}
+	}
+	verified := map[string]bool{}
+	for _, p := range probes {
+		if p.Outcome == ProbeVerified {
+			verified[at(p)] = true
+		}
+	}
+	for _, p := range probes {
+		waits := p.Outcome != ProbeVerified && p.Outcome != ProbeJoined
+		// One that just appeared got its configuration before it was ready;
+		// beside others that were verified it is in no doubt.
+		if waits || !verified[at(p)] {
+			return pending("not every Envoy has answered yet: " + at(p))
+		}
+	}
+	return yes(v1alpha1.ReasonVerified, "every ready Envoy answers with the current configuration")
+}
+
+func at(p Probe) string {
+	return fmt.Sprintf("Gateway %s, listener %s", p.Gateway, p.Listener)
+}
