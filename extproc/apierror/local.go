@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apierror
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// FromGateway words an answer that Envoy itself gave. details is Envoy's
+// response_code_details.
+func FromGateway(status int, details string) *Error {
+	e := &Error{Status: status, Source: config.ErrorSourceGateway, Code: "gateway_error"}
+	what, code, limited := explain(status, details)
+	e.Code = code
+	if limited {
+		e.Source = config.ErrorSourceLimit
+	}
+	e.Message = "The gateway answered, not TARS: " + what
+	if details != "" {
+		e.Message += fmt.Sprintf(" (Envoy: %s)", cut(details))
+	}
+	e.Message += "."
+	return e
+}
+
+// explain turns Envoy's details into words.
+func explain(status int, details string) (what, code string, limited bool) {
+	has := func(parts ...string) bool {
+		for _, part := range parts {
+			if strings.Contains(details, part) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case status == http.StatusTooManyRequests || has("rate_limited"):
+		return "a limit of the platform is used up; retry later", "rate_limit_exceeded", true
+	case status == http.StatusUnauthorized:
+		return "the credentials for this gateway are missing or wrong; ask the platform team for a client key", "unauthorized", false
+	case status == http.StatusForbidden:
+		return "the platform's access policy refuses this request", "forbidden", false
+	case has("no_healthy_upstream", "cluster_not_found", "no_cluster"):
+		return "it has no healthy endpoint for TARS; the platform team finds the reason in the TarsBackend's status", "no_healthy_upstream", false
+	case has("connection_failure", "connection_termination", "upstream_reset"):
+		return "the connection to TARS failed; retry, and see the TarsBackend's status if it stays", "upstream_connect_error", false
+	case has("timeout"):
+		return "TARS took longer than the gateway's time limit; see spec.timeouts of the TarsBackend", "gateway_timeout", false
+	case has("direct_response"):
+		return "the route is not complete yet; see the TarsBackend's status", "route_not_ready", false
+	default:
+		return strings.ToLower(http.StatusText(status)), "gateway_error", false
+	}
+}

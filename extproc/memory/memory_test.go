@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memory_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/extproc/memory"
+)
+
+func TestMemory(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "extproc/memory")
+}
+
+func drain(b *memory.Buffer) []byte {
+	var all []byte
+	Expect(b.Drain(func(p []byte) error {
+		all = append(all, p...)
+		return nil
+	})).To(Succeed())
+	return all
+}
+
+var _ = Describe("Buffer", func() {
+	It("returns what was appended and gives the bytes back", func() {
+		budget := memory.NewBudget(1 << 20)
+		b := memory.NewBuffer(budget)
+		var want []byte
+		for i, size := range []int{1, 0, 5, 9000, 3, 70000, 8191, 8192, 1} {
+			piece := bytes.Repeat([]byte{byte('a' + i)}, size)
+			want = append(want, piece...)
+			Expect(b.Append(piece)).To(Succeed())
+		}
+		Expect(b.Size()).To(BeEquivalentTo(len(want)))
+		Expect(budget.Held()).To(BeNumerically(">=", len(want)))
+		Expect(b.Bytes()).To(Equal(want))
+		Expect(drain(b)).To(Equal(want))
+		Expect(budget.Held()).To(BeZero())
+		Expect(b.Size()).To(BeZero())
+	})
+
+	It("gathers tiny pieces, so that they cost little more than their bytes", func() {
+		budget := memory.NewBudget(1 << 20)
+		b := memory.NewBuffer(budget)
+		for range 100_000 {
+			Expect(b.Append([]byte{'x'})).To(Succeed())
+		}
+		Expect(budget.Held()).To(BeNumerically("<", 120_000))
+		Expect(drain(b)).To(HaveLen(100_000))
+	})
+
+	It("does not write into memory behind a piece it was given", func() {
+		backing := []byte("aaaaaaaaaa")
+		b := memory.NewBuffer(memory.NewBudget(1 << 20))
+		big := append(bytes.Repeat([]byte{'x'}, 10_000), backing...)
+		Expect(b.Append(big[:10_000])).To(Succeed())
+		Expect(b.Append([]byte("zz"))).To(Succeed())
+		Expect(string(big[10_000:])).To(Equal("aaaaaaaaaa"))
+	})
+
+	It("refuses what the budget does not hold, and works again once there is room", func() {
+		budget := memory.NewBudget(100_000)
+		first, second := memory.NewBuffer(budget), memory.NewBuffer(budget)
+		Expect(first.Append(make([]byte, 60_000))).To(Succeed())
+		held := budget.Held()
+		Expect(second.Append(make([]byte, 60_000))).To(MatchError(memory.ErrExhausted))
+		Expect(budget.Held()).To(Equal(held))
+		Expect(second.Size()).To(BeZero())
+		first.Release()
+		first.Release()
+		Expect(budget.Held()).To(BeZero())
+		Expect(second.Append(make([]byte, 60_000))).To(Succeed())
+		Expect(budget.Limit()).To(BeEquivalentTo(100_000))
+	})
+
+	It("gives each piece back once it was sent, and the rest when sending fails", func() {
+		budget := memory.NewBudget(1 << 20)
+		b := memory.NewBuffer(budget)
+		for range 3 {
+			Expect(b.Append(make([]byte, 10_000))).To(Succeed())
+		}
+		before := budget.Held()
+		broken := errors.New("broken")
+		calls := 0
+		Expect(b.Drain(func([]byte) error {
+			if calls++; calls == 2 {
+				Expect(budget.Held()).To(BeNumerically("<", before))
+				return broken
+			}
+			return nil
+		})).To(MatchError(broken))
+		Expect(calls).To(Equal(2))
+		Expect(budget.Held()).To(BeZero())
+	})
+})
