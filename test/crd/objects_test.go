@@ -4,6 +4,7 @@ package crd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -86,8 +87,7 @@ func causes(err error) []metav1.StatusCause {
 	Expect(err).To(HaveOccurred(), "the API server took the object")
 	Expect(apierrors.IsInvalid(err)).To(BeTrue(), "refused for another reason: %v", err)
 	var status apierrors.APIStatus
-	Expect(err).To(BeAssignableToTypeOf(&apierrors.StatusError{}))
-	status = err.(apierrors.APIStatus)
+	Expect(errors.As(err, &status)).To(BeTrue())
 	Expect(status.Status().Details).NotTo(BeNil())
 	return status.Status().Details.Causes
 }
