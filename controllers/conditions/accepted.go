@@ -71,10 +71,13 @@ func routeTaken(o Observation, p Parent) verdict {
 	c, v := current(status.Conditions, string(gatewayv1.RouteConditionAccepted), evidence{
 		object: "HTTPRoute " + o.Route.Name, generation: o.Route.Generation, parent: p,
 	})
-	if c == nil || c.Status == metav1.ConditionTrue {
+	if c == nil {
 		return v
 	}
-	if c.Status == metav1.ConditionUnknown {
+	if c.Status == metav1.ConditionTrue {
+		return yes(v1alpha1.ReasonAccepted, gatewayName(p)+" took the route")
+	}
+	if c.Status != metav1.ConditionFalse {
 		return pending(fmt.Sprintf("%s has not decided on the route: %s", gatewayName(p), quote(c.Reason, c.Message)))
 	}
 	return no(v1alpha1.ReasonListenerRefused, fmt.Sprintf("%s does not take the route: %s (%s)",

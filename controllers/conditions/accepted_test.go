@@ -42,6 +42,10 @@ var _ = DescribeTable("Accepted", check,
 	Entry("is Unknown before the references were looked at", func(o *Observation) {
 		o.Resolved = false
 	}, accepted(isUnknown, v1alpha1.ReasonPending)),
+	Entry("is False when a Gateway refuses while a finding is not sure", func(o *Observation) {
+		o.Refused = []Finding{{Reason: v1alpha1.ReasonReconcileError, Message: "listing TarsBackends", Unknown: true}}
+		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent", "", 0))
+	}, accepted(isFalse, v1alpha1.ReasonListenerRefused)),
 	Entry("is Unknown before the children are applied", func(o *Observation) {
 		o.Applied = false
 	}, accepted(isUnknown, v1alpha1.ReasonPending, "not all applied yet")),

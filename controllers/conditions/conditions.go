@@ -29,7 +29,7 @@ type evaluation struct {
 func Compute(o Observation) []metav1.Condition {
 	e := evaluate(o)
 	accepted := e.spec
-	if accepted.isTrue() {
+	if accepted.isTrue() || (!accepted.isFalse() && e.taken.isFalse()) {
 		accepted = e.taken
 	}
 	ready := e.ready(o)
