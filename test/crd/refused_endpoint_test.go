@@ -47,6 +47,8 @@ var endpointRefusals = []refusal{
 	},
 	{"a Secret as the CA", caRefs(`[{group: "", kind: Secret, name: ca}]`), caPath, caKind},
 	{"another group's ConfigMap as the CA", caRefs(`[{group: example.com, kind: ConfigMap, name: ca}]`), caPath, caKind},
+	{"a CA without a group", caRefs(`[{kind: ConfigMap, name: ca}]`), caPath + "[0].group", "Required value"},
+	{"a CA without a kind", caRefs(`[{group: "", name: ca}]`), caPath + "[0].kind", "Required value"},
 	{"a CA without a name", caRefs(`[{group: "", kind: ConfigMap}]`), caPath + "[0].name", "Required value"},
 
 	{"no credential", `credential: null`, "spec.credential", "Required value"},

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Lints the Go code of every module and the shell scripts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+
+if ! command -v shellcheck >/dev/null; then
+  echo "shellcheck is missing: install the package shellcheck" >&2
+  exit 1
+fi
+
+status=0
+while IFS= read -r mod; do
+  dir=$(dirname "$mod")
+  # The modules of the tools hold no code.
+  [[ -z $(git ls-files --cached --others --exclude-standard -- "$dir/*.go" "$dir/**/*.go") ]] && continue
+  echo "golangci-lint: $dir (at ${SECONDS}s)"
+  (cd "$dir" && go tool -modfile="$root/hack/tools/lint/go.mod" golangci-lint run --config "$root/.golangci.yml") || status=1
+done < <(git ls-files --cached --others --exclude-standard -- go.mod '**/go.mod')
+
+echo "shellcheck (at ${SECONDS}s)"
+scripts=()
+while IFS= read -r -d '' file; do
+  if [[ -f $file ]] && head -n 1 -- "$file" | grep -qE '^#!.*\b(ba)?sh\b'; then
+    scripts+=("$file")
+  fi
+done < <(git ls-files -z --cached --others --exclude-standard)
+shellcheck -- "${scripts[@]}" || status=1
+
+if ((status == 0)); then
+  echo "make lint: no complaints in ${SECONDS}s"
+fi
+exit "$status"

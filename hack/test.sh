@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests that need no root, or those in the given folders, and closes
+# with a line that counts them. KUBEBUILDER_ASSETS and TARS_TEST_ENVOY name an
+# API server and an Envoy to use instead of those that are built and fetched
+# once into the cache.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+reports=$PWD/.cache/test
+steps=3
+step=0
+begin() {
+  step=$((step + 1))
+  echo "step $step of $steps: $1 (at ${SECONDS}s)"
+}
+
+if [[ $(go env CGO_ENABLED) != 1 ]] || ! command -v "$(go env CC)" >/dev/null; then
+  echo "the race detector needs a C compiler: install gcc, or set CC" >&2
+  exit 1
+fi
+
+begin 'API server and etcd'
+KUBEBUILDER_ASSETS=$(hack/envtest-assets.sh)
+export KUBEBUILDER_ASSETS
+
+begin 'Envoy'
+TARS_TEST_ENVOY=${TARS_TEST_ENVOY:-$(test/cluster/cluster tool envoy)}
+export TARS_TEST_ENVOY
+
+begin 'tests'
+rm -rf "$reports"
+mkdir -p "$reports"
+status=0
+go run github.com/onsi/ginkgo/v2/ginkgo run -r --skip-package=test/e2e \
+  --race --randomize-all --fail-on-pending --fail-on-empty --keep-going \
+  --procs="${TEST_PROCS:-2}" --compilers=2 --timeout=30m --poll-progress-after=60s \
+  --output-dir="$reports" --junit-report=junit.xml "$@" || status=$?
+
+# Set-up and clean-up nodes are in the report too; only [It] is a test.
+count() { grep -o "<testcase name=\"\[It\][^>]*status=\"$1\"" "$reports/junit.xml" | wc -l || true; }
+if [[ ! -s $reports/junit.xml ]]; then
+  echo "no test ran: see the output above (${SECONDS}s)" >&2
+  exit 1
+fi
+suites=$(grep -c '<testsuite ' "$reports/junit.xml" || true)
+passed=$(count passed)
+all=$(count '[a-z]*')
+echo "make test: $passed of $all specs of $suites suites passed in ${SECONDS}s"
+exit "$status"
