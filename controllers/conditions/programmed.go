@@ -40,6 +40,18 @@ func programmedFor(o Observation, p Parent) verdict {
 	}, yes(v1alpha1.ReasonProgrammed, "Envoy Gateway accepted every object for this Gateway"))
 }
 
+// ChildrenAccepted says that Envoy Gateway accepted our Backend, and our
+// policies for every parent, at their current generations. The route may then
+// carry the hash of them all: what the canary reads out of it is in force.
+func ChildrenAccepted(o Observation) bool {
+	parents := served(o)
+	accepted := len(parents) > 0 && endpointAccepted(o, parents).isTrue()
+	for _, p := range parents {
+		accepted = accepted && extensionPolicyAccepted(o, p).isTrue() && trafficPolicyAccepted(o, p).isTrue()
+	}
+	return accepted
+}
+
 // endpointAccepted judges our Backend.
 //
 // Up to 1.9.1 Envoy Gateway writes a refusal as a condition of *type* Invalid

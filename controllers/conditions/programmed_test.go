@@ -182,6 +182,28 @@ var _ = DescribeTable("Programmed, Gateways", check,
 	}, programmedIs(isTrue, v1alpha1.ReasonProgrammed)),
 )
 
+var _ = DescribeTable("ChildrenAccepted", func(change func(*Observation), want bool) {
+	o := good()
+	change(o)
+	Expect(ChildrenAccepted(*o)).To(Equal(want))
+},
+	Entry("is true when all are accepted", func(*Observation) {}, true),
+	Entry("does not wait for the canary, the route or the Gateway", func(o *Observation) {
+		o.Canary, o.Deployment, o.Route = nil, nil, nil
+		o.gateway().Status = gatewayv1.GatewayStatus{}
+	}, true),
+	Entry("waits for the EnvoyExtensionPolicy", func(o *Observation) { o.ExtensionPolicy.Generation++ }, false),
+	Entry("waits for the BackendTrafficPolicy", func(o *Observation) { o.TrafficPolicy.Generation++ }, false),
+	Entry("waits for the Backend", func(o *Observation) { o.Endpoint.Generation++ }, false),
+	Entry("waits for every parent", func(o *Observation) {
+		o.Parents = append(o.Parents, Parent{
+			Ref: aRef("infra", "second"), Gateway: aGateway("infra", "second"), ControllerName: envoyGateway, Controlled: true,
+		})
+	}, false),
+	Entry("is false without parents", func(o *Observation) { o.Parents = nil }, false),
+	Entry("is false before the children are applied", func(o *Observation) { o.Applied = false }, false),
+)
+
 var _ = Describe("a quoted message", func() {
 	quoted := func(message string) string {
 		o := good()
