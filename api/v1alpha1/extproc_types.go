@@ -22,6 +22,8 @@ type ExtProc struct {
 	// the request bytes held at once; beyond it requests are answered 503.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="extProc.resources.claims is not supported: the external processor uses no devices"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !('memory' in self.limits) || (type(self.limits['memory']) == int ? self.limits['memory'] >= 33554432 : (!isQuantity(self.limits['memory']) || !quantity(self.limits['memory']).isLessThan(quantity('32Mi'))))",message="extProc.resources.limits.memory must be at least 32Mi: write for example 256Mi"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// drainTimeout is how long a request in flight may outlive the end of its

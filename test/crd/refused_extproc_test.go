@@ -5,6 +5,8 @@ package crd
 const (
 	drainMessage = "extProc.drainTimeout must be a duration between 1s and 1h: write for example 10m"
 	drainPath    = "spec.extProc.drainTimeout"
+	noClaims     = "extProc.resources.claims is not supported: the external processor uses no devices"
+	memoryLimit  = "extProc.resources.limits.memory must be at least 32Mi: write for example 256Mi"
 	envSyntax    = "an environment variable's name holds letters, digits and '_' and does not begin with a digit"
 	envRefused   = "this variable is refused: it could send traffic elsewhere or record its content"
 	envOurs      = "this variable is refused: the operator sets it"
@@ -26,6 +28,12 @@ var extProcRefusals = []refusal{
 	{"a drain below a second", `extProc: {drainTimeout: 999ms}`, drainPath, drainMessage},
 	{"a drain above an hour", `extProc: {drainTimeout: 1h1ms}`, drainPath, drainMessage},
 	{"a drain that is no duration", `extProc: {drainTimeout: "10"}`, drainPath, durationMessage},
+
+	{"claims of devices", `extProc: {resources: {claims: [{name: gpu}]}}`, "spec.extProc.resources", noClaims},
+	{"a memory limit without its unit", `extProc: {resources: {limits: {memory: 256}}}`, "spec.extProc.resources", memoryLimit},
+	{"a memory limit in thousandths", `extProc: {resources: {limits: {memory: 256m}}}`, "spec.extProc.resources", memoryLimit},
+	{"a memory limit just below 32Mi", `extProc: {resources: {limits: {memory: "33554431"}}}`, "spec.extProc.resources", memoryLimit},
+	{"a memory limit just below 32Mi as a number", `extProc: {resources: {limits: {memory: 33554431}}}`, "spec.extProc.resources", memoryLimit},
 
 	{"more than 32 variables", env(listOf(33, `{name: A%d}`)), envPath, "must have at most 32 items"},
 	{"a variable given twice", env(`[{name: A, value: b}, {name: A, value: c}]`), envPath + "[1]", "Duplicate value"},
