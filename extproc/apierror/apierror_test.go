@@ -88,13 +88,13 @@ var _ = Describe("Error", func() {
 		Entry(nil, apierror.BodyTimeout(30*time.Second), 408, "request_timeout", "client", "30s"),
 		Entry(nil, apierror.NotJSON("text/plain"), 415, "unsupported_media_type", "client", `"text/plain"`),
 		Entry(nil, apierror.Compressed("gzip"), 415, "unsupported_content_encoding", "client", `"gzip"`),
-		Entry(nil, apierror.ListTooLarge(9), 502, "model_list_too_large", "extproc", "9 bytes"),
+		Entry(nil, apierror.ListUnreadable("too large"), 502, "model_list_unreadable", "extproc", "models: too large."),
 		Entry(nil, apierror.Overloaded(), 503, "overloaded", "extproc", "Retry later"),
 	)
 
 	It("tells when to retry, and which method to use", func() {
-		Expect(apierror.Overloaded().Headers).To(ConsistOf([2]string{"retry-after", "1"}))
-		Expect(apierror.MethodNotAllowed("GET", "/", "POST").Headers).To(ConsistOf([2]string{"allow", "POST"}))
+		Expect(apierror.Overloaded().Headers).To(Equal([][2]string{{"retry-after", "1"}}))
+		Expect(apierror.MethodNotAllowed("GET", "/", "POST").Headers).To(Equal([][2]string{{"allow", "POST"}}))
 	})
 
 	It("quotes little of what a client sent, as valid JSON", func() {

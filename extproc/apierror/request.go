@@ -116,11 +116,11 @@ func Overloaded() *Error {
 	}
 }
 
-// ListTooLarge is for a list of models that cannot be narrowed.
-func ListTooLarge(limit int64) *Error {
+// ListUnreadable is for a list of models that cannot be narrowed.
+func ListUnreadable(reason string) *Error {
 	return &Error{
-		Status: http.StatusBadGateway, Source: config.ErrorSourceExtProc, Code: "model_list_too_large",
-		Message: fmt.Sprintf("The list of models that TARS sent is larger than %d bytes, so it cannot be narrowed to the allowed models.", limit),
+		Status: http.StatusBadGateway, Source: config.ErrorSourceExtProc, Code: "model_list_unreadable",
+		Message: "The list of models that TARS sent cannot be narrowed to the allowed models: " + reason + ".",
 	}
 }
 

@@ -3,6 +3,8 @@
 package jsonscan_test
 
 import (
+	"encoding/json"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -40,3 +42,16 @@ var _ = Describe("Value", func() {
 		Expect(text).To(Equal("A"))
 	})
 })
+
+var _ = DescribeTable("Quote writes what encoding/json reads back",
+	func(text string) {
+		var got string
+		Expect(json.Unmarshal(jsonscan.Quote(text), &got)).To(Succeed())
+		Expect(got).To(Equal(text))
+	},
+	Entry("plain", "xai/grok-4.5"),
+	Entry("empty", ""),
+	Entry("quotes and backslashes", `a"b\c`),
+	Entry("control characters", "a\x00\n\x1fb"),
+	Entry("beyond ASCII", "modèle \U0001F600"),
+)

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package extproc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"github.com/go-logr/logr"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/metrics"
+	"github.com/tars-operator/tars-operator/extproc/server"
+)
+
+const (
+	// budgetPercent is the share of the container's memory that held bodies
+	// may take. A body lives twice for a moment, as it was received and as it
+	// is sent, so this leaves room for that and for the process itself.
+	budgetPercent = 40
+	// maxMessage is the largest message from Envoy, in bytes. Envoy sends what
+	// one read from the client gave, or a whole body where another policy of
+	// the Gateway buffers it.
+	maxMessage = 128 << 20
+	// streamWindow and connWindow are HTTP/2's flow control windows, in bytes:
+	// what Envoy may send ahead of our reading. They are fixed, so that memory
+	// is bounded by something other than the network's delay.
+	streamWindow = 256 << 10
+	connWindow   = 8 << 20
+	// headerTimeout is for clients of the HTTP port.
+	headerTimeout = 10 * time.Second
+)
+
+// daemon is the running process.
+type daemon struct {
+	log      logr.Logger
+	drain    time.Duration
+	grpcAddr string
+	httpAddr string
+	grpc     *grpc.Server
+	http     *http.Server
+	health   *health.Server
+	ready    atomic.Bool
+}
+
+func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*daemon, error) {
+	budget := memory.NewBudget(o.memoryLimit / 100 * budgetPercent)
+	counters, err := metrics.New(metrics.Options{Budget: budget, Version: buildVersion()})
+	if err != nil {
+		return nil, err
+	}
+	log = log.WithValues("configHash", hash)
+	for _, r := range cfg.Routes {
+		if r.MaxRequestBytes > budget.Limit() {
+			log.Info("the memory limit is too small for spec.requestBody.maxSize: larger bodies are always refused with 503",
+				"tarsbackend", r.Name, "maxRequestBytes", r.MaxRequestBytes, "budgetBytes", budget.Limit())
+		}
+	}
+	d := &daemon{
+		log:      log,
+		drain:    time.Duration(cfg.DrainSeconds) * time.Second,
+		grpcAddr: o.grpcAddress,
+		httpAddr: o.httpAddress,
+		health:   health.NewServer(),
+	}
+	d.grpc = grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
+		grpc.SharedWriteBuffer(true), grpc.WaitForHandlers(true),
+	)
+	extprocv3.RegisterExternalProcessorServer(d.grpc, server.New(server.Options{
+		Config: cfg, Hash: hash, Replica: os.Getenv(envPodName), Budget: budget, Metrics: counters, Log: log,
+	}))
+	healthv1.RegisterHealthServer(d.grpc, d.health)
+	d.http = &http.Server{Handler: d.routes(counters.Handler()), ReadHeaderTimeout: headerTimeout}
+	return d, nil
+}
+
+// routes are those of the HTTP port.
+func (d *daemon) routes(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !d.ready.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	return mux
+}
+
+// serve runs until ctx ends and everything in flight has ended, or the drain
+// time is over.
+func (d *daemon) serve(ctx context.Context) error {
+	listen := net.ListenConfig{}
+	grpcListener, err := listen.Listen(ctx, "tcp", d.grpcAddr)
+	if err != nil {
+		return fmt.Errorf("listening for gRPC: %w", err)
+	}
+	httpListener, err := listen.Listen(ctx, "tcp", d.httpAddr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listening for HTTP: %w", err), grpcListener.Close())
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- d.grpc.Serve(grpcListener) }()
+	go func() { failed <- d.http.Serve(httpListener) }()
+	d.ready.Store(true)
+	d.log.Info("serving", "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String())
+	select {
+	case <-ctx.Done():
+		d.stop()
+		return d.closed(<-failed, d.http.Close(), <-failed)
+	case err := <-failed:
+		d.grpc.Stop()
+		return d.closed(err, d.http.Close(), <-failed)
+	}
+}
+
+// stop lets requests in flight end.
+func (d *daemon) stop() {
+	d.log.Info("draining", "atMost", d.drain.String())
+	d.ready.Store(false)
+	d.health.Shutdown()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.grpc.GracefulStop()
+	}()
+	select {
+	case <-done:
+		d.log.Info("drained")
+	case <-time.After(d.drain):
+		d.log.Info("the drain time is over: cutting the requests that are left")
+		d.grpc.Stop()
+		<-done
+	}
+}
+
+// closed keeps the errors that are not the mark of an orderly end.
+func (d *daemon) closed(errs ...error) error {
+	var kept []error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+			kept = append(kept, err)
+		}
+	}
+	if err := errors.Join(kept...); err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	return nil
+}
+
+// buildVersion is the module's version as the linker recorded it.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

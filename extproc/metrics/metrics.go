@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package metrics counts what passes the external processor, for Prometheus.
+// Labels are bounded: paths are a fixed list, models see modelLabels.
+package metrics
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/usage"
+)
+
+// Request is what is known of a request at its end.
+type Request struct {
+	// Path is the path's label.
+	Path string
+	// Status is the HTTP status that the client got; 499 when it hung up
+	// before there was one.
+	Status int
+	// Source is the value of x-tarsbackend-error-source, empty on success.
+	Source string
+	// ErrorClass is usage.Class of TARS's answer.
+	ErrorClass string
+	// Inference tells that a model was asked; what follows is for it only.
+	Inference bool
+	// Operation is gen_ai.operation.name.
+	Operation string
+	// Provider is gen_ai.provider.name: the flavour of API spoken.
+	Provider string
+	// RequestModel is the model that TARS was asked for, ResponseModel the
+	// one that answered.
+	RequestModel, ResponseModel string
+	// Counts are the tokens that the answer told.
+	Counts usage.Counts
+	// UsageMissing tells that the answer should have told tokens and did not.
+	UsageMissing bool
+	// Aborted tells that the exchange ended before its answer was complete.
+	Aborted bool
+	// Duration is the time from the request's headers to the end.
+	Duration time.Duration
+	// FirstByte is the time to the first byte of the answer's body, 0 when
+	// there was none.
+	FirstByte time.Duration
+}
+
+// Options are what New needs.
+type Options struct {
+	// Budget is shown as held bytes.
+	Budget *memory.Budget
+	// Version is the binary's.
+	Version string
+}
+
+// Metrics holds every metric of the process.
+type Metrics struct {
+	registry   *prometheus.Registry
+	requests   *prometheus.CounterVec
+	upstream   *prometheus.CounterVec
+	missing    *prometheus.CounterVec
+	aborted    *prometheus.CounterVec
+	inFlight   *prometheus.GaugeVec
+	parts      *prometheus.CounterVec
+	tokens     *prometheus.HistogramVec
+	duration   *prometheus.HistogramVec
+	firstToken *prometheus.HistogramVec
+}
+
+// New registers everything on a registry of its own.
+func New(o Options) (*Metrics, error) {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.requests = counter("tars_requests_total",
+		"Requests by path, HTTP status and the layer that answered an error (none on success).",
+		"tarsbackend", "path", "code", "source")
+	m.upstream = counter("tars_upstream_errors_total",
+		"Errors of TARS by class, errors inside a 200 included.", "tarsbackend", "path", "class")
+	m.missing = counter("tars_usage_missing_total",
+		"Successful answers of a model that told no usage, hang-ups included.", "tarsbackend", "path")
+	m.aborted = counter("tars_requests_aborted_total",
+		"Requests that ended before their answer did: the client hung up, or the connection to TARS broke.", "tarsbackend", "path")
+	m.parts = counter("tars_token_subset_total",
+		"Tokens that are a part of the input (cached_input, cache_creation) or output (reasoning).",
+		"tarsbackend", labelRequestModel, "subset")
+	m.inFlight = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tars_requests_in_flight", Help: "Requests that have not ended.",
+	}, []string{"tarsbackend"})
+	common := []string{"tarsbackend", labelOperation, labelProvider, labelRequestModel, labelResponseModel, labelServerAddress, labelServerPort}
+	m.tokens = histogram(nameTokenUsage, "Tokens per request.", tokenBuckets(), append(common, labelTokenType))
+	m.duration = histogram(nameDuration, "Time from the request's headers to the end of the answer.",
+		durationBuckets(), append(common, labelErrorType))
+	m.firstToken = histogram(nameFirstToken, "Time from the request's headers to the first byte of the answer's body.",
+		firstTokenBuckets(), common)
+	return m, m.register(o)
+}
+
+func (m *Metrics) register(o Options) error {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tars_extproc_build_info", Help: "Always 1; the version is a label.",
+		ConstLabels: prometheus.Labels{"version": o.Version},
+	})
+	build.Set(1)
+	all := []prometheus.Collector{
+		m.requests, m.upstream, m.missing, m.aborted, m.parts, m.inFlight, m.tokens, m.duration, m.firstToken, build,
+		gauge("tars_held_bytes", "Bytes of bodies held in memory.", o.Budget.Held),
+		gauge("tars_held_bytes_limit", "Bytes of bodies that may be held in memory.", o.Budget.Limit),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	}
+	for _, c := range all {
+		if err := m.registry.Register(c); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func gauge(name, help string, value func() int64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+		return float64(value())
+	})
+}
+
+func histogram(name, help string, buckets []float64, labels []string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// statusText is the label of a status.
+func statusText(status int) string { return strconv.Itoa(status) }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// Route counts the requests of one TarsBackend. It is safe for use by many
+// goroutines.
+type Route struct {
+	metrics  *Metrics
+	name     string
+	address  string
+	port     string
+	models   *modelLabels
+	inFlight prometheus.Gauge
+}
+
+// Route returns the counters of a TarsBackend; models are the names that are
+// labels from the start.
+func (m *Metrics) Route(r config.Route, models []string) *Route {
+	return &Route{
+		metrics:  m,
+		name:     r.Name,
+		address:  r.ServerAddress,
+		port:     strconv.Itoa(int(r.ServerPort)),
+		models:   newModelLabels(models),
+		inFlight: m.inFlight.WithLabelValues(r.Name),
+	}
+}
+
+// Begin counts a request as in flight until End.
+func (r *Route) Begin() { r.inFlight.Inc() }
+
+// End counts a request that Begin counted.
+func (r *Route) End(req Request) {
+	r.inFlight.Dec()
+	m := r.metrics
+	source := req.Source
+	if source == "" {
+		source = "none"
+	}
+	m.requests.WithLabelValues(r.name, req.Path, statusText(req.Status), source).Inc()
+	if req.ErrorClass != "" {
+		m.upstream.WithLabelValues(r.name, req.Path, req.ErrorClass).Inc()
+	}
+	if req.Aborted {
+		m.aborted.WithLabelValues(r.name, req.Path).Inc()
+	}
+	if req.UsageMissing {
+		m.missing.WithLabelValues(r.name, req.Path).Inc()
+	}
+	if req.Inference {
+		r.inference(req)
+	}
+}
+
+func (r *Route) inference(req Request) {
+	m := r.metrics
+	success := req.Status < http.StatusMultipleChoices && req.ErrorClass == ""
+	asked := r.models.label(req.RequestModel, success)
+	common := []string{
+		r.name, req.Operation, req.Provider, asked, r.models.label(req.ResponseModel, success), r.address, r.port,
+	}
+	with := func(last ...string) []string { return append(common[:len(common):len(common)], last...) }
+	m.duration.WithLabelValues(with(errorType(req))...).Observe(req.Duration.Seconds())
+	if req.FirstByte > 0 && success {
+		m.firstToken.WithLabelValues(common...).Observe(req.FirstByte.Seconds())
+	}
+	if !req.Counts.Known {
+		return
+	}
+	m.tokens.WithLabelValues(with(tokenTypeInput)...).Observe(float64(req.Counts.Input))
+	m.tokens.WithLabelValues(with(tokenTypeOutput)...).Observe(float64(req.Counts.Output))
+	for subset, n := range map[string]int64{
+		"cached_input": req.Counts.CachedInput, "cache_creation": req.Counts.CacheCreation, "reasoning": req.Counts.Reasoning,
+	} {
+		if n > 0 {
+			m.parts.WithLabelValues(r.name, asked, subset).Add(float64(n))
+		}
+	}
+}
+
+// errorType is OpenTelemetry's error.type: TARS's class, or the layer and
+// status of another layer's answer, empty on success.
+func errorType(req Request) string {
+	switch {
+	case req.ErrorClass != "":
+		return req.ErrorClass
+	case req.Status >= http.StatusBadRequest:
+		return req.Source + "_" + statusText(req.Status)
+	default:
+		return ""
+	}
+}

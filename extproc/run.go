@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package extproc
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// goMemoryPercent is the share of the container's memory that Go's collector
+// works to stay below; the rest is for what it does not count.
+const goMemoryPercent = 85
+
+// Run is the subcommand extproc: it serves Envoy until ctx ends, then drains
+// for at most the configuration's drainSeconds. Logs go to stderr.
+func Run(ctx context.Context, args []string, stderr io.Writer) error {
+	o, err := parseFlags(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(o.configPath)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	cfg, hash, err := config.Parse(data)
+	if err != nil {
+		return fmt.Errorf("configuration %s: %w", o.configPath, err)
+	}
+	before := debug.SetMemoryLimit(o.memoryLimit / 100 * goMemoryPercent)
+	defer debug.SetMemoryLimit(before)
+	d, err := newDaemon(o, cfg, hash, zap.New(zap.UseFlagOptions(&o.log), zap.WriteTo(stderr)))
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx)
+}

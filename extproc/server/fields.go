@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import "github.com/tars-operator/tars-operator/extproc/jsonscan"
+
+const (
+	idRoot = iota + 1
+	idModel
+	idStream
+	idOptions
+	idInclude
+)
+
+// requestPlaces are the fields of a request's body that we read. A model in
+// another case counts as a second model: some JSON libraries would take it.
+var requestPlaces = &jsonscan.Node{ID: idRoot, Children: []*jsonscan.Node{
+	{Key: "model", ID: idModel, Fold: true},
+	{Key: "stream", ID: idStream},
+	{Key: "stream_options", ID: idOptions, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude}}},
+}}
+
+// bodyFields is what a request's body says. Of a key that comes twice the
+// last one counts, as it does to every common JSON library; models are
+// counted.
+type bodyFields struct {
+	root       jsonscan.Value
+	models     int
+	modelExact bool
+	model      jsonscan.Value
+	name       string // the model's text, empty when it is no string
+	stream     bool
+	options    jsonscan.Value
+	include    jsonscan.Value
+	pending    jsonscan.Value // include_usage of the options that are open
+}
+
+// Visit implements jsonscan.Visitor.
+func (f *bodyFields) Visit(v jsonscan.Value) {
+	name, _ := v.Text()
+	truncated := v.Truncated
+	v.Raw = nil
+	switch v.ID {
+	case idRoot:
+		f.root = v
+	case idModel:
+		f.models++
+		f.modelExact = !v.Folded
+		f.model, f.name = v, name
+		if truncated {
+			f.name = ""
+		}
+	case idStream:
+		f.stream = v.Kind == jsonscan.True
+	case idInclude:
+		f.pending = v
+	case idOptions:
+		f.options, f.include = v, f.pending
+		f.pending = jsonscan.Value{}
+	}
+}
+
+const includeUsage = `"include_usage":true`
+
+// addUsage returns what to put into the body of a streamed request, so that
+// TARS tells its usage; ok is false when nothing is to be done.
+func (f *bodyFields) addUsage() (add splicing, ok bool) {
+	if !f.stream {
+		return splicing{}, false
+	}
+	object := "{" + includeUsage + "}"
+	switch f.options.Kind {
+	case jsonscan.Invalid: // none: the last member of the body
+		at := f.root.End - 1
+		return splicing{at, at, []byte(`,"stream_options":` + object)}, true
+	case jsonscan.Null:
+		return splicing{f.options.Start, f.options.End, []byte(object)}, true
+	case jsonscan.Object:
+		return f.addToOptions()
+	default:
+		return splicing{}, false // TARS explains what is wrong with it
+	}
+}
+
+func (f *bodyFields) addToOptions() (add splicing, ok bool) {
+	switch f.include.Kind {
+	case jsonscan.Invalid:
+		text := includeUsage + ","
+		if f.options.Empty {
+			text = includeUsage
+		}
+		at := f.options.Start + 1
+		return splicing{at, at, []byte(text)}, true
+	case jsonscan.Null, jsonscan.False:
+		return splicing{f.include.Start, f.include.End, []byte("true")}, true
+	default:
+		return splicing{}, false
+	}
+}

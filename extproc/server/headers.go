@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"mime"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// headers are those of a request or an answer. Envoy writes their names in
+// lower case.
+type headers struct {
+	list []*corev3.HeaderValue
+}
+
+func newHeaders(m *corev3.HeaderMap) headers { return headers{list: m.GetHeaders()} }
+
+// value is a header's value: Envoy sends raw bytes, and text only when it is
+// told to.
+func value(h *corev3.HeaderValue) string {
+	if raw := h.GetRawValue(); len(raw) > 0 {
+		return string(raw)
+	}
+	return h.GetValue()
+}
+
+// get returns the first value of a header, empty without one.
+func (h headers) get(name string) string {
+	for _, v := range h.list {
+		if v.GetKey() == name {
+			return value(v)
+		}
+	}
+	return ""
+}
+
+func (h headers) has(name string) bool { return len(h.all(name)) > 0 }
+
+// all returns every value of a header.
+func (h headers) all(name string) []string {
+	var values []string
+	for _, v := range h.list {
+		if v.GetKey() == name {
+			values = append(values, value(v))
+		}
+	}
+	return values
+}
+
+// ours returns the names of our internal headers among them.
+func (h headers) ours() []string {
+	var names []string
+	for _, v := range h.list {
+		if strings.HasPrefix(v.GetKey(), config.HeaderPrefix) {
+			names = append(names, v.GetKey())
+		}
+	}
+	return names
+}
+
+// encoding is the content encoding, empty when the body is as it is.
+func (h headers) encoding() string {
+	for _, v := range h.all("content-encoding") {
+		if v = strings.TrimSpace(v); v != "" && !strings.EqualFold(v, "identity") {
+			return v
+		}
+	}
+	return ""
+}
+
+// isJSON tells whether a content type is JSON in UTF-8.
+func isJSON(contentType string) bool {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || (kind != "application/json" && !strings.HasSuffix(kind, "+json")) {
+		return false
+	}
+	charset := params["charset"]
+	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
+}
+
+// isEventStream tells whether a content type is that of server-sent events.
+func isEventStream(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"slices"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tars-operator/tars-operator/extproc/apierror"
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/jsonscan"
+	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/usage"
+)
+
+// heldBody is a body of which the model is not known yet. It is scanned as
+// it comes, so that a refusal does not wait for its end.
+type heldBody struct {
+	headers  headers
+	buffer   *memory.Buffer
+	fields   bodyFields
+	scanner  *jsonscan.Scanner
+	timer    *time.Timer
+	deadline time.Time
+}
+
+// hold begins to hold the request.
+func (s *session) hold(h headers) {
+	held := &heldBody{headers: h, buffer: memory.NewBuffer(s.proc.budget)}
+	held.scanner = jsonscan.New(requestPlaces, &held.fields)
+	held.deadline = time.Now().Add(s.proc.holdTimeout)
+	held.timer = time.AfterFunc(s.proc.holdTimeout, s.expire)
+	s.held = held
+}
+
+// expire answers a client that has stopped sending.
+func (s *session) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// The timer may have fired while a piece was on its way.
+	if s.closed || s.held == nil || time.Now().Before(s.held.deadline) {
+		return
+	}
+	if err := s.refuse(apierror.BodyTimeout(s.proc.holdTimeout)); err != nil {
+		s.proc.log.V(1).Info("could not answer a request whose body stopped", "error", err.Error())
+	}
+}
+
+// holdBody takes the next piece of a held body.
+func (s *session) holdBody(m *extprocv3.HttpBody) error {
+	if s.held == nil {
+		return unexpected("request body")
+	}
+	if e := s.keep(m.GetBody()); e != nil {
+		return s.refuse(e)
+	}
+	if m.GetEndOfStream() {
+		return s.endHeld(nil)
+	}
+	return nil
+}
+
+func (s *session) keep(p []byte) *apierror.Error {
+	if len(p) == 0 {
+		return nil
+	}
+	held := s.held
+	held.deadline = time.Now().Add(s.proc.holdTimeout)
+	held.timer.Reset(s.proc.holdTimeout)
+	if s.received > s.route.MaxRequestBytes {
+		return apierror.TooLarge(s.route.MaxRequestBytes)
+	}
+	if err := held.scanner.Write(p); err != nil {
+		return apierror.InvalidJSON(err.Error())
+	}
+	if held.buffer.Append(p) != nil {
+		return apierror.Overloaded()
+	}
+	return nil
+}
+
+// endHeld decides about a held request at its end, and lets it go: headers,
+// body and trailers, if any.
+func (s *session) endHeld(trailers *extprocv3.HttpTrailers) error {
+	held := s.held
+	if held == nil {
+		return unexpected("end of the request")
+	}
+	splices, e := s.decide(held)
+	if e != nil {
+		return s.refuse(e)
+	}
+	held.timer.Stop()
+	s.in, s.forwarded = ended, true
+	err := s.send(s.passOn(held.headers,
+		header{config.HeaderModel, s.req.model}, header{"accept-encoding", "identity"}))
+	if err != nil {
+		return err
+	}
+	pieces := pieceSender{session: s, last: trailers == nil}
+	if err := splice(held.buffer, splices, pieces.add); err != nil {
+		return err
+	}
+	s.held = nil
+	if err := pieces.flush(); err != nil || trailers == nil {
+		return err
+	}
+	return s.send(requestTrailers(trailers))
+}
+
+// decide applies the policy to a whole body.
+func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
+	if err := held.scanner.Close(); err != nil {
+		return nil, apierror.InvalidJSON(err.Error())
+	}
+	f := &held.fields
+	switch {
+	case f.root.Kind != jsonscan.Object:
+		return nil, apierror.InvalidJSON("it is not an object")
+	case f.models == 0:
+		return nil, apierror.MissingModel()
+	case f.models > 1:
+		return nil, apierror.DuplicateModel()
+	case !f.modelExact:
+		return nil, apierror.MissingModel()
+	case !usage.CleanName(f.name):
+		return nil, apierror.InvalidModel()
+	}
+	model, ok := s.route.models.Resolve(f.name)
+	if !ok {
+		return nil, apierror.ModelNotFound(f.name, s.route.models.Allowed())
+	}
+	s.req.asked, s.req.model = f.name, model
+	var splices []splicing
+	if model != f.name {
+		splices = append(splices, splicing{f.model.Start, f.model.End, jsonscan.Quote(model)})
+	}
+	if s.req.target.Operation.StreamUsage {
+		if add, ok := f.addUsage(); ok {
+			s.req.addedUsage = true
+			splices = append(splices, add)
+		}
+	}
+	slices.SortFunc(splices, func(a, b splicing) int { return int(a.start - b.start) })
+	return splices, nil
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tars-operator/tars-operator/extproc/apierror"
+	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/modellist"
+)
+
+// maxList is the largest list of models that can be narrowed, in bytes. TARS
+// lists about 200 models in 30 kB.
+const maxList = 4 << 20
+
+// heldList is an answer that is rewritten as a whole.
+type heldList struct {
+	headers headers
+	buffer  *memory.Buffer
+}
+
+// holdList keeps an answer's headers back until its body was rewritten.
+func (s *session) holdList(h headers) error {
+	s.out = holding
+	s.ans.list = &heldList{headers: h, buffer: memory.NewBuffer(s.proc.budget)}
+	return nil
+}
+
+func (s *session) keepList(m *extprocv3.HttpBody) error {
+	list := s.ans.list
+	s.ans.reader.Pass(m.GetBody())
+	if list.buffer.Size()+int64(len(m.GetBody())) > maxList {
+		return s.refuse(apierror.ListUnreadable("it is larger than 4 MiB"))
+	}
+	if list.buffer.Append(m.GetBody()) != nil {
+		return s.refuse(apierror.Overloaded())
+	}
+	if !m.GetEndOfStream() {
+		return nil
+	}
+	return s.endList(true)
+}
+
+// endList sends the rewritten answer; last tells that no trailers follow.
+func (s *session) endList(last bool) error {
+	list := s.ans.list
+	body := list.buffer.Bytes()
+	s.ans.release()
+	s.endBody(nil)
+	if s.req.rename != "" {
+		body = modellist.Rename(body, s.req.rename)
+	} else {
+		body = modellist.Narrow(body, s.route.models)
+	}
+	s.out = ended
+	if err := s.send(responseHeaders(nil, list.headers.ours())); err != nil {
+		return err
+	}
+	for len(body) > maxPiece {
+		if err := s.send(responsePiece(body[:maxPiece], false)); err != nil {
+			return err
+		}
+		body = body[maxPiece:]
+	}
+	return s.send(responsePiece(body, last))
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"github.com/go-logr/logr"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/metrics"
+	"github.com/tars-operator/tars-operator/extproc/policy"
+)
+
+// HoldTimeout is how long a held request body may make no progress before
+// the client is answered 408: a client that sends one byte now and then
+// holds memory, and the headers of its request, for nothing.
+const HoldTimeout = 30 * time.Second
+
+// Options are what New needs.
+type Options struct {
+	// Config is the whole configuration, Hash identifies it.
+	Config config.Config
+	Hash   string
+	// Replica is the pod's name, for the canary's answers.
+	Replica string
+	// Budget bounds the bytes of bodies in memory.
+	Budget *memory.Budget
+	// Metrics counts.
+	Metrics *metrics.Metrics
+	// Log takes one line a request at V(1), never with content.
+	Log logr.Logger
+	// HoldTimeout replaces the constant when it is above zero.
+	HoldTimeout time.Duration
+}
+
+// Processor implements the gRPC service.
+type Processor struct {
+	extprocv3.UnimplementedExternalProcessorServer
+
+	hash, replica string
+	routes        []*route
+	budget        *memory.Budget
+	log           logr.Logger
+	holdTimeout   time.Duration
+}
+
+// route is the configuration of one TarsBackend, ready for use.
+type route struct {
+	config.Route
+
+	models  *policy.Models
+	metrics *metrics.Route
+}
+
+// New compiles the configuration.
+func New(o Options) *Processor {
+	p := &Processor{
+		hash: o.Hash, replica: o.Replica, budget: o.Budget, log: o.Log, holdTimeout: o.HoldTimeout,
+	}
+	if p.holdTimeout <= 0 {
+		p.holdTimeout = HoldTimeout
+	}
+	for _, r := range o.Config.Routes {
+		models := policy.NewModels(r)
+		p.routes = append(p.routes, &route{
+			Route: r, models: models, metrics: o.Metrics.Route(r, models.Labels()),
+		})
+	}
+	return p
+}
+
+// route finds the route of a path: the one with the longest prefix.
+func (p *Processor) route(path string) *route {
+	var best *route
+	for _, r := range p.routes {
+		root := strings.TrimSuffix(r.PathPrefix, "/") + "/v1"
+		below, ok := strings.CutPrefix(path, root)
+		if !ok || (below != "" && below[0] != '/') {
+			continue
+		}
+		if best == nil || len(r.PathPrefix) > len(best.PathPrefix) {
+			best = r
+		}
+	}
+	return best
+}
+
+// Process implements the gRPC service: it serves one HTTP request.
+func (p *Processor) Process(stream extprocv3.ExternalProcessor_ProcessServer) error {
+	s := newSession(p, stream)
+	defer s.close()
+	for {
+		msg, err := stream.Recv()
+		if errors.Is(err, io.EOF) || stream.Context().Err() != nil {
+			// Envoy ends the stream when it needs no more of us, and resets
+			// it when the client is gone: neither is an error.
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading from Envoy: %w", err)
+		}
+		if err := s.handle(msg); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"net/http"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+
+	"github.com/tars-operator/tars-operator/extproc/apierror"
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/policy"
+)
+
+// header is a name and a value to set.
+type header struct{ name, value string }
+
+// mutation sets and removes headers. A set header replaces every value that
+// there is.
+func mutation(set []header, remove []string) *extprocv3.HeaderMutation {
+	m := &extprocv3.HeaderMutation{RemoveHeaders: remove}
+	for _, h := range set {
+		m.SetHeaders = append(m.SetHeaders, &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: h.name, RawValue: []byte(h.value)},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+		})
+	}
+	return m
+}
+
+// passOn answers a request's headers: the one rule of the route that has a
+// backend is chosen by the pass header, so the route is chosen again. No
+// header of ours that a client sent survives.
+func (s *session) passOn(h headers, set ...header) *extprocv3.ProcessingResponse {
+	set = append(set, header{config.HeaderPass, s.route.PassToken})
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{
+		RequestHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{
+			HeaderMutation:  mutation(set, h.ours()),
+			ClearRouteCache: true,
+		}},
+	}}
+}
+
+func requestPiece(p []byte, last bool) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{
+		RequestBody: &extprocv3.BodyResponse{Response: piece(p, last)},
+	}}
+}
+
+func responsePiece(p []byte, last bool) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{
+		ResponseBody: &extprocv3.BodyResponse{Response: piece(p, last)},
+	}}
+}
+
+func piece(p []byte, last bool) *extprocv3.CommonResponse {
+	return &extprocv3.CommonResponse{BodyMutation: &extprocv3.BodyMutation{
+		Mutation: &extprocv3.BodyMutation_StreamedResponse{
+			StreamedResponse: &extprocv3.StreamedBodyResponse{Body: p, EndOfStream: last},
+		},
+	}}
+}
+
+// requestTrailers lets trailers pass, but for headers of ours.
+func requestTrailers(t *extprocv3.HttpTrailers) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{
+		RequestTrailers: &extprocv3.TrailersResponse{
+			HeaderMutation: mutation(nil, newHeaders(t.GetTrailers()).ours()),
+		},
+	}}
+}
+
+func responseTrailers(t *extprocv3.HttpTrailers) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{
+		ResponseTrailers: &extprocv3.TrailersResponse{
+			HeaderMutation: mutation(nil, newHeaders(t.GetTrailers()).ours()),
+		},
+	}}
+}
+
+func responseHeaders(set []header, remove []string) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{
+		ResponseHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{
+			HeaderMutation: mutation(set, remove),
+		}},
+	}}
+}
+
+// immediate is an answer of ours.
+func immediate(e *apierror.Error, body []byte, req request) *extprocv3.ProcessingResponse {
+	set := []header{{"content-type", "application/json"}, {config.HeaderErrorSource, e.Source}}
+	if req.id != "" {
+		// The names that TARS's answers and the SDKs know.
+		set = append(set, header{"x-request-id", req.id}, header{"x-client-request-id", req.id})
+		if req.shape == policy.Anthropic {
+			set = append(set, header{"request-id", req.id})
+		}
+	}
+	for _, h := range e.Headers {
+		set = append(set, header{h[0], h[1]})
+	}
+	return immediateResponse(e.Status, set, body)
+}
+
+func immediateResponse(status int, set []header, body []byte) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{
+		ImmediateResponse: &extprocv3.ImmediateResponse{
+			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(int32(status))},
+			Headers: mutation(set, nil),
+			Body:    body,
+			Details: "tarsbackend",
+		},
+	}}
+}
+
+// knownStatus tells whether Envoy accepts the status in an answer of ours.
+func knownStatus(status int) bool {
+	_, ok := typev3.StatusCode_name[int32(status)]
+	return ok && status >= http.StatusOK
+}

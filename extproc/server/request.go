@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tars-operator/tars-operator/extproc/apierror"
+	"github.com/tars-operator/tars-operator/extproc/policy"
+)
+
+// request is what the headers of a request tell.
+type request struct {
+	method string
+	path   string // as sent, without the query
+	query  string // with its question mark
+	id     string
+	target policy.Target
+	shape  policy.Shape
+	canary bool
+	// asked is the model of the request, model the one that TARS is asked
+	// for.
+	asked, model string
+	// addedUsage tells that we asked for the usage chunk of a stream.
+	addedUsage bool
+	// rename is the alias that a model's entry is to be called.
+	rename string
+}
+
+// read fills in what the headers or, for an answer without a request, the
+// attributes tell.
+func (s *session) read(method, path, id string) {
+	s.req.method, s.req.id = method, id
+	s.req.path = path
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		s.req.path, s.req.query = path[:i], path[i:]
+	}
+	prefix := "/"
+	if s.route = s.proc.route(s.req.path); s.route != nil {
+		prefix = s.route.PathPrefix
+		if s.req.canary = s.req.path == s.route.CanaryPath; !s.req.canary {
+			s.route.metrics.Begin()
+		}
+	}
+	s.req.target = policy.Classify(prefix, s.req.path)
+	s.req.shape = s.req.target.Shape
+}
+
+// requestHeaders decides what becomes of a request.
+func (s *session) requestHeaders(m *extprocv3.HttpHeaders, attrs attributes) error {
+	if s.in != waiting || s.out != waiting {
+		return unexpected("request headers")
+	}
+	h := newHeaders(m.GetHeaders())
+	s.read(h.get(":method"), h.get(":path"), h.get("x-request-id"))
+	if s.req.target.Operation == nil && h.get("anthropic-version") != "" {
+		s.req.shape = policy.Anthropic
+	}
+	s.in = holding
+	if s.req.canary {
+		return s.answerCanary(attrs)
+	}
+	if s.route == nil {
+		return s.refuse(apierror.PathNotServed(s.req.method, s.req.path))
+	}
+	length, err := strconv.ParseInt(h.get("content-length"), 10, 64)
+	if err == nil && length > s.route.MaxRequestBytes {
+		return s.refuse(apierror.TooLarge(s.route.MaxRequestBytes))
+	}
+	switch s.req.target.Kind {
+	case policy.Inference:
+		return s.inference(h, m.GetEndOfStream())
+	case policy.ModelList, policy.ModelInfo:
+		return s.models(h, m.GetEndOfStream())
+	case policy.Unlisted:
+		if s.route.ForwardUnlistedPaths {
+			return s.forward(h, m.GetEndOfStream())
+		}
+	}
+	return s.refuse(apierror.PathNotServed(s.req.method, s.req.path))
+}
+
+// inference holds a request until its body tells the model.
+func (s *session) inference(h headers, bodiless bool) error {
+	if e := s.checkInference(h, bodiless); e != nil {
+		return s.refuse(e)
+	}
+	s.hold(h)
+	return nil
+}
+
+func (s *session) checkInference(h headers, bodiless bool) *apierror.Error {
+	switch {
+	case s.req.method != http.MethodPost:
+		return apierror.MethodNotAllowed(s.req.method, s.req.path, http.MethodPost)
+	case h.has("upgrade"):
+		return apierror.UpgradeNotSupported(s.req.path)
+	case !allJSON(h.all("content-type")):
+		return apierror.NotJSON(strings.Join(h.all("content-type"), ", "))
+	}
+	if encoding := h.encoding(); encoding != "" {
+		return apierror.Compressed(encoding)
+	}
+	if bodiless {
+		return apierror.MissingBody()
+	}
+	return nil
+}
+
+// models lets the reading of models pass.
+func (s *session) models(h headers, bodiless bool) error {
+	if s.req.method != http.MethodGet && s.req.method != http.MethodHead {
+		return s.refuse(apierror.MethodNotAllowed(s.req.method, s.req.target.Label, "GET, HEAD"))
+	}
+	if s.req.target.Kind == policy.ModelList {
+		return s.forward(h, bodiless, header{"accept-encoding", "identity"})
+	}
+	name := s.req.target.Model
+	model, ok := s.route.models.Resolve(name)
+	if !ok {
+		return s.refuse(apierror.ModelNotFound(name, s.route.models.Allowed()))
+	}
+	set := []header{{"accept-encoding", "identity"}}
+	if model != name {
+		s.req.rename = name
+		set = append(set, header{":path", s.modelPath(model)})
+	}
+	return s.forward(h, bodiless, set...)
+}
+
+// modelPath is the path of the target of an alias. The client's own query
+// goes along.
+func (s *session) modelPath(model string) string {
+	segments := strings.Split(model, "/")
+	for i, segment := range segments {
+		segments[i] = url.PathEscape(segment)
+	}
+	root := strings.TrimSuffix(s.route.PathPrefix, "/")
+	return root + "/v1/models/" + strings.Join(segments, "/") + s.req.query
+}
+
+// forward lets a request pass as it comes.
+func (s *session) forward(h headers, bodiless bool, set ...header) error {
+	s.in = passing
+	if bodiless {
+		s.in = ended
+	}
+	s.forwarded = true
+	return s.send(s.passOn(h, set...))
+}
+
+// requestBody takes a piece of a request's body.
+func (s *session) requestBody(m *extprocv3.HttpBody) error {
+	s.received += int64(len(m.GetBody()))
+	switch s.in {
+	case holding:
+		return s.holdBody(m)
+	case passing:
+		if s.received > s.route.MaxRequestBytes {
+			return s.refuse(apierror.TooLarge(s.route.MaxRequestBytes))
+		}
+		if m.GetEndOfStream() {
+			s.in = ended
+		}
+		return s.send(requestPiece(m.GetBody(), m.GetEndOfStream()))
+	case ended:
+		if s.out != waiting {
+			return nil // the gateway has answered; nobody waits for the body
+		}
+	}
+	return unexpected("request body")
+}
+
+// requestTrailers ends a body that has no other end.
+func (s *session) requestTrailers(m *extprocv3.HttpTrailers) error {
+	switch s.in {
+	case holding:
+		return s.endHeld(m)
+	case passing:
+		s.in = ended
+		return s.send(requestTrailers(m))
+	case ended:
+		if s.out != waiting {
+			return nil
+		}
+	}
+	return unexpected("request trailers")
+}
+
+// allJSON tells whether there is a content type and each one is JSON in
+// UTF-8.
+func allJSON(types []string) bool {
+	for _, value := range types {
+		if !isJSON(value) {
+			return false
+		}
+	}
+	return len(types) > 0
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tars-operator/tars-operator/extproc/apierror"
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/policy"
+	"github.com/tars-operator/tars-operator/extproc/usage"
+)
+
+// reader sees an answer's body pass.
+type reader interface {
+	// Pass reads p and returns what goes on to the client.
+	Pass(p []byte) []byte
+	// Close returns what is still held at the end.
+	Close() []byte
+}
+
+// answer is how the body of an answer is treated.
+type answer struct {
+	reader reader
+	list   *heldList // set when the answer lists models and is rewritten
+}
+
+func (a *answer) release() {
+	if a.list != nil {
+		a.list.buffer.Release()
+		a.list = nil
+	}
+}
+
+// responseHeaders looks at where an answer comes from and what it is. A
+// stream may begin with it: an earlier filter has answered, and we have not
+// seen the request.
+func (s *session) responseHeaders(m *extprocv3.HttpHeaders, attrs attributes) error {
+	if s.out != waiting {
+		return unexpected("response headers")
+	}
+	first := s.in == waiting
+	if first {
+		s.read(attrs.text(attrMethod), attrs.text(attrPath), attrs.text(attrRequestID))
+	}
+	if s.in != passing {
+		// A held request ends here; one that passes may go on meanwhile.
+		s.in = ended
+		s.release()
+	}
+	h := newHeaders(m.GetHeaders())
+	status, err := strconv.Atoi(h.get(":status"))
+	if err != nil {
+		return unexpected("response status")
+	}
+	s.result.status = status
+	details := attrs.text(attrDetails)
+	if first && s.req.canary {
+		return s.passHeaders(m, s.canaryHeaders(attrs), nil)
+	}
+	if first || (details != "" && details != viaUpstream) {
+		return s.gatewayAnswered(m, h, details)
+	}
+	return s.upstreamAnswered(m, h)
+}
+
+// upstreamAnswered treats an answer of TARS.
+func (s *session) upstreamAnswered(m *extprocv3.HttpHeaders, h headers) error {
+	var set []header
+	if s.result.status >= http.StatusBadRequest {
+		s.result.source = config.ErrorSourceTARS
+		s.result.class = usage.Class(s.result.status, nil)
+		set = []header{{config.HeaderErrorSource, config.ErrorSourceTARS}}
+	}
+	contentType := h.get("content-type")
+	switch {
+	case m.GetEndOfStream() || h.encoding() != "":
+	case isEventStream(contentType):
+		s.ans.reader = usage.NewStream(&s.tally, s.req.addedUsage)
+	case isJSON(contentType):
+		s.ans.reader = usage.NewBody(&s.tally)
+	}
+	if s.rewritesModels() && !m.GetEndOfStream() {
+		if encoding := h.encoding(); encoding != "" {
+			return s.refuse(apierror.ListUnreadable("it is compressed although that was not asked for"))
+		}
+		if s.ans.reader != nil {
+			return s.holdList(h)
+		}
+	}
+	return s.passHeaders(m, set, h.ours())
+}
+
+// rewritesModels tells whether the answer is a list or an entry of models
+// that apps must see otherwise than TARS sends it.
+func (s *session) rewritesModels() bool {
+	if s.result.status != http.StatusOK || s.req.method != http.MethodGet || s.route == nil {
+		return false
+	}
+	return (s.req.target.Kind == policy.ModelList && s.route.models.Restricted()) || s.req.rename != ""
+}
+
+// passHeaders lets an answer's headers pass.
+func (s *session) passHeaders(m *extprocv3.HttpHeaders, set []header, remove []string) error {
+	s.out = passing
+	if m.GetEndOfStream() {
+		s.out = ended
+	}
+	return s.send(responseHeaders(set, remove))
+}
+
+// responseBody takes a piece of an answer's body.
+func (s *session) responseBody(m *extprocv3.HttpBody) error {
+	if s.result.firstByte == 0 && len(m.GetBody()) > 0 {
+		s.result.firstByte = time.Since(s.began)
+	}
+	switch s.out {
+	case holding:
+		return s.keepList(m)
+	case passing:
+		return s.passBody(m)
+	default:
+		return unexpected("response body")
+	}
+}
+
+func (s *session) passBody(m *extprocv3.HttpBody) error {
+	out := m.GetBody()
+	if s.ans.reader != nil {
+		out = s.ans.reader.Pass(out)
+	}
+	if m.GetEndOfStream() {
+		out = s.endBody(out)
+		s.out = ended
+	} else if len(out) == 0 && len(m.GetBody()) > 0 {
+		return nil // an event that is not whole yet, or is taken out
+	}
+	return s.send(responsePiece(out, m.GetEndOfStream()))
+}
+
+// endBody closes the reader and adds what it still held.
+func (s *session) endBody(out []byte) []byte {
+	if s.ans.reader == nil {
+		return out
+	}
+	if rest := s.ans.reader.Close(); len(rest) > 0 {
+		out = append(out[:len(out):len(out)], rest...)
+	}
+	s.ans.reader = nil
+	s.classify()
+	return out
+}
+
+// classify sorts the error that TARS's answer held, if any.
+func (s *session) classify() {
+	if s.result.source == "" || s.result.source == config.ErrorSourceTARS {
+		s.result.class = usage.Class(s.result.status, s.tally.Failure())
+	}
+}
+
+// responseTrailers ends an answer that has trailers.
+func (s *session) responseTrailers(m *extprocv3.HttpTrailers) error {
+	switch s.out {
+	case holding:
+		if err := s.endList(false); err != nil || s.answered {
+			return err
+		}
+	case passing:
+		if rest := s.endBody(nil); len(rest) > 0 {
+			if err := s.send(responsePiece(rest, false)); err != nil {
+				return err
+			}
+		}
+	default:
+		return unexpected("response trailers")
+	}
+	s.out = ended
+	return s.send(responseTrailers(m))
+}
+
+// gatewayAnswered treats an answer that Envoy made: one in plain text
+// becomes JSON of the shape that the caller reads, with its headers kept.
+func (s *session) gatewayAnswered(m *extprocv3.HttpHeaders, h headers, details string) error {
+	if s.result.status < http.StatusBadRequest {
+		return s.passHeaders(m, nil, nil)
+	}
+	e := apierror.FromGateway(s.result.status, details)
+	if isJSON(h.get("content-type")) || s.route == nil || !knownStatus(e.Status) {
+		s.result.source = h.get(config.HeaderErrorSource)
+		if s.result.source == "" {
+			s.result.source = e.Source
+		}
+		return s.passHeaders(m, []header{{config.HeaderErrorSource, s.result.source}}, nil)
+	}
+	e.Headers = kept(h)
+	return s.refuse(e)
+}
+
+// kept returns the headers of a local reply that survive its new body.
+func kept(h headers) [][2]string {
+	var keep [][2]string
+	for _, v := range h.list {
+		switch name := v.GetKey(); name {
+		case "content-type", "content-length", "transfer-encoding", "connection", "date", "server", config.HeaderErrorSource:
+		default:
+			if name != "" && name[0] != ':' {
+				keep = append(keep, [2]string{name, value(v)})
+			}
+		}
+	}
+	return keep
+}

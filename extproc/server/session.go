@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tars-operator/tars-operator/extproc/apierror"
+	"github.com/tars-operator/tars-operator/extproc/metrics"
+	"github.com/tars-operator/tars-operator/extproc/policy"
+	"github.com/tars-operator/tars-operator/extproc/usage"
+)
+
+// statusHungUp counts requests that ended before there was an answer, as
+// access logs of other proxies do.
+const statusHungUp = 499
+
+// sender is the part of the gRPC stream that a session writes to.
+type sender interface {
+	Send(msg *extprocv3.ProcessingResponse) error
+}
+
+// phase is how far a direction of the exchange is.
+type phase uint8
+
+const (
+	waiting phase = iota // no headers yet
+	holding              // headers came and are not answered yet
+	passing              // headers were answered, the body passes
+	ended                // everything was passed on
+)
+
+// session is one HTTP request. Its methods run in the goroutine of its
+// stream; the timer of a held body is the only other one, hence the lock.
+type session struct {
+	proc   *Processor
+	stream sender
+	began  time.Time
+
+	mu        sync.Mutex
+	req       request
+	route     *route // nil until the path is known, and for unknown paths
+	in        phase  // of the request
+	out       phase  // of the response
+	held      *heldBody
+	received  int64 // bytes of the request's body
+	answered  bool  // we gave the answer ourselves: nothing more is sent
+	closed    bool
+	forwarded bool // the request went on to TARS
+	ans       answer
+	tally     usage.Tally
+	result    result
+	meta      metadata
+}
+
+// result is what metrics say of the request.
+type result struct {
+	status    int
+	source    string
+	class     string
+	firstByte time.Duration
+}
+
+func newSession(p *Processor, stream sender) *session {
+	return &session{proc: p, stream: stream, began: time.Now()}
+}
+
+// handle serves one message of Envoy.
+func (s *session) handle(msg *extprocv3.ProcessingRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answered {
+		return nil // what Envoy sent before it had our answer
+	}
+	attrs := newAttributes(msg.GetAttributes())
+	switch m := msg.GetRequest().(type) {
+	case *extprocv3.ProcessingRequest_RequestHeaders:
+		return s.requestHeaders(m.RequestHeaders, attrs)
+	case *extprocv3.ProcessingRequest_RequestBody:
+		return s.requestBody(m.RequestBody)
+	case *extprocv3.ProcessingRequest_RequestTrailers:
+		return s.requestTrailers(m.RequestTrailers)
+	case *extprocv3.ProcessingRequest_ResponseHeaders:
+		return s.responseHeaders(m.ResponseHeaders, attrs)
+	case *extprocv3.ProcessingRequest_ResponseBody:
+		return s.responseBody(m.ResponseBody)
+	case *extprocv3.ProcessingRequest_ResponseTrailers:
+		return s.responseTrailers(m.ResponseTrailers)
+	default:
+		return nil
+	}
+}
+
+// unexpected is for messages in an order that the protocol rules out.
+func unexpected(what string) error {
+	return status.Errorf(codes.InvalidArgument, "unexpected %s from Envoy", what)
+}
+
+// send adds the metadata, which every reply carries: what a client that
+// hangs up is charged is the last that was sent.
+func (s *session) send(msg *extprocv3.ProcessingResponse) error {
+	msg.DynamicMetadata = s.meta.get(s)
+	if err := s.stream.Send(msg); err != nil {
+		return fmt.Errorf("writing to Envoy: %w", err)
+	}
+	return nil
+}
+
+// refuse answers the request in TARS's place.
+func (s *session) refuse(e *apierror.Error) error {
+	body, err := e.Body(s.req.shape, s.req.id)
+	if err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
+	s.release()
+	s.answered = true
+	s.result = result{status: e.Status, source: e.Source}
+	s.proc.log.V(1).Info("request refused", "path", s.req.target.Label, "status", e.Status, "code", e.Code)
+	return s.send(immediate(e, body, s.req))
+}
+
+// release gives up a held body.
+func (s *session) release() {
+	if s.held == nil {
+		return
+	}
+	s.held.timer.Stop()
+	s.held.buffer.Release()
+	s.held = nil
+}
+
+// close settles the request: exactly once, whatever way the stream ended.
+func (s *session) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.release()
+	s.ans.release()
+	if s.route == nil || s.req.canary {
+		return
+	}
+	r := s.settled()
+	s.route.metrics.End(r)
+	s.proc.log.V(1).Info("request ended", "path", r.Path, "status", r.Status, "source", r.Source,
+		"requestModel", r.RequestModel, "responseModel", r.ResponseModel, "errorClass", r.ErrorClass,
+		"inputTokens", r.Counts.Input, "outputTokens", r.Counts.Output,
+		"usageMissing", r.UsageMissing, "aborted", r.Aborted, "seconds", r.Duration.Seconds())
+}
+
+func (s *session) settled() metrics.Request {
+	complete := s.answered || s.out == ended
+	s.classify()
+	r := metrics.Request{
+		Path: s.req.target.Label, Status: s.result.status, Source: s.result.source, ErrorClass: s.result.class,
+		Counts: s.tally.Counts(), ResponseModel: s.tally.Model(), RequestModel: s.req.model,
+		Aborted: !complete, Duration: time.Since(s.began), FirstByte: s.result.firstByte,
+	}
+	if r.Status == 0 {
+		r.Status = statusHungUp
+	}
+	if op := s.req.target.Operation; op != nil {
+		r.Inference, r.Operation, r.Provider = true, op.Name, provider(op.Shape)
+		served := s.forwarded && s.result.class == "" && s.result.source == "" &&
+			(s.result.status == 0 || s.result.status < http.StatusMultipleChoices)
+		r.UsageMissing = served && !r.Counts.Known
+	}
+	return r
+}
+
+// provider is gen_ai.provider.name: the flavour of API that is spoken.
+func provider(shape policy.Shape) string {
+	if shape == policy.Anthropic {
+		return "anthropic"
+	}
+	return "openai"
+}
