@@ -52,6 +52,10 @@ generate: ## Generate the DeepCopy methods.
 sync: ## Copy the generated manifests into the chart.
 	hack/sync-chart.sh
 
+.PHONY: docs
+docs: ## Generate docs/api.md from the CRD.
+	go run -C hack/tools ./apidoc <config/crd/bases/gateway.tars.dev_tarsbackends.yaml >docs/api.md
+
 .PHONY: goldens
 goldens: ## Rewrite the golden files from what the code does now; read the diff.
 	hack/goldens.sh

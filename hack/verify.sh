@@ -22,7 +22,7 @@ cp -a "$copy/is/." "$copy/should"
 # The copy has another path each time; without this nothing would be cached.
 export GOFLAGS="${GOFLAGS:-} -trimpath"
 
-steps=7
+steps=8
 step=0
 failed=()
 
@@ -67,6 +67,7 @@ manifests() {
 regenerate 'the DeepCopy code' 'make generate' deepcopy
 regenerate 'the CRD or the role' 'make manifests' manifests
 regenerate 'the chart' 'make sync' make sync
+regenerate 'docs/api.md' 'make docs' make docs
 regenerate 'a golden file' 'make goldens, and read what changed' make goldens
 
 begin 'go.mod and go.sum of every module'
