@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package canary
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/controllers/conditions"
+)
+
+// stamp puts the external processor's stamp on an answer.
+func stamp(w http.ResponseWriter, config, route string) {
+	w.Header().Set("x-tarsbackend-config-hash", config)
+	w.Header().Set("x-tarsbackend-route-hash", route)
+}
+
+// answer is a handler with a status and a stamp; an empty config: no stamp.
+func answer(status int, config, route string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if config != "" {
+			stamp(w, config, route)
+		}
+		w.WriteHeader(status)
+	}
+}
+
+var right = answer(http.StatusOK, configHash, routeHash)
+
+// serve starts an HTTP server on loopback and returns its address.
+func serve(handler http.HandlerFunc) string {
+	server := httptest.NewServer(handler)
+	DeferCleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// converse starts a TCP server that does something to each connection.
+func converse(with func(net.Conn)) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(listener.Close)
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			with(c)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// nobody is an address where nobody listens.
+func nobody() string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(listener.Close()).To(Succeed())
+	return listener.Addr().String()
+}
+
+func testPlan(targets ...Target) Plan {
+	return Plan{Path: "/v1/canary", ConfigHash: configHash, RouteHash: routeHash, Agreement: 3, Targets: targets}
+}
+
+const answerTimeout = 50 * time.Millisecond
+
+var _ = Describe("one question", func() {
+	ask := func(ctx SpecContext, address string) state {
+		return newAsker(time.Second, 10*time.Second).ask(ctx, testPlan(), Target{Address: address, Host: "llm.example.com"})
+	}
+
+	It("has the plan's path byte for byte and the target's host, on a connection of its own, and follows no redirect", func(ctx SpecContext) {
+		var remotes []string
+		address := serve(func(w http.ResponseWriter, r *http.Request) {
+			defer GinkgoRecover()
+			Expect(r.Method + " " + r.RequestURI + " " + r.Proto).To(Equal("GET /a!b(c)*;=/v1/canary HTTP/1.1"))
+			Expect(r.Host).To(Equal("llm.example.com"))
+			Expect(r.Close).To(BeTrue())
+			remotes = append(remotes, r.RemoteAddr)
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		})
+		a := newAsker(time.Second, 10*time.Second)
+		Expect(a.transport.Proxy).To(BeNil())
+		plan := testPlan()
+		plan.Path = "/a!b(c)*;=/v1/canary"
+		for range 2 {
+			s := a.ask(ctx, plan, Target{Address: address, Host: "llm.example.com"})
+			Expect(s.outcome).To(Equal(conditions.ProbeWrong))
+		}
+		Expect(remotes).To(HaveLen(2))
+		Expect(remotes[0]).NotTo(Equal(remotes[1]))
+	})
+
+	DescribeTable("understands an answer", func(ctx SpecContext, handler http.HandlerFunc, outcome conditions.ProbeOutcome, detail string) {
+		s := ask(ctx, serve(handler))
+		Expect(s.outcome).To(Equal(outcome), s.detail)
+		if detail == "" {
+			Expect(s.detail).To(BeEmpty())
+		}
+		Expect(s.detail).To(ContainSubstring(detail))
+	},
+		Entry("of the current configuration", right, conditions.ProbeVerified, ""),
+		Entry("401 of a filter before the external processor, stamped", answer(401, configHash, routeHash), conditions.ProbeVerified, ""),
+		Entry("403 of a filter before the external processor, stamped", answer(403, configHash, routeHash), conditions.ProbeVerified, ""),
+		Entry("500, stamped", answer(500, configHash, routeHash), conditions.ProbeWrong, "answered 500, although the external processor ran"),
+		Entry("429, stamped", answer(429, configHash, routeHash), conditions.ProbeWrong, "429"),
+		Entry("of another configuration", answer(200, "aaaa", routeHash), conditions.ProbeStale,
+			"answers with configuration aaaa instead of "+configHash),
+		Entry("401 of another configuration", answer(401, "aaaa", routeHash), conditions.ProbeStale, "aaaa"),
+		Entry("of an older route", answer(200, configHash, "bbbb"), conditions.ProbeStale, "hash bbbb instead of "+routeHash),
+		Entry("of a route without a hash", answer(200, configHash, ""), conditions.ProbeStale, `hash "" instead of`),
+		Entry("of a stamp that is no hash, without quoting it", answer(200, "<script>", routeHash), conditions.ProbeStale, "(8 bytes that are no hash)"),
+		Entry("of a stamp that is too long, without quoting it", answer(200, strings.Repeat("a", 33), routeHash), conditions.ProbeStale,
+			"(33 bytes that are no hash)"),
+		Entry("404 of Envoy", answer(404, "", ""), conditions.ProbeWrong, "no route for this path yet"),
+		Entry("503 of the entry rule", answer(503, "", ""), conditions.ProbeWrong, "is the EnvoyExtensionPolicy there"),
+		Entry("503 for the external processor", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("x-tarsbackend-error-source", "extproc")
+			w.WriteHeader(503)
+		}, conditions.ProbeWrong, "answered 503: it cannot reach the external processor"),
+		Entry("510 of a failed external processor", answer(510, "", ""), conditions.ProbeWrong, "answered 510: it cannot reach"),
+		Entry("500 of an invalid policy", answer(500, "", ""), conditions.ProbeWrong, "something invalid in the route or its policies"),
+		Entry("401 without a stamp", answer(401, "", ""), conditions.ProbeWrong, "answered 401 without passing the external processor"),
+		Entry("403 without a stamp", answer(403, "", ""), conditions.ProbeWrong, "policy of the Gateway refuses"),
+		Entry("a redirect", answer(301, "", ""), conditions.ProbeWrong, "another HTTPRoute redirects"),
+		Entry("200 of somebody else", answer(200, "", ""), conditions.ProbeWrong, "another HTTPRoute takes the path"),
+		Entry("400", answer(400, "", ""), conditions.ProbeWrong, "answered 400 without passing the external processor"),
+		Entry("with headers beyond every bound", func(w http.ResponseWriter, _ *http.Request) {
+			stamp(w, configHash, routeHash)
+			w.Header().Set("x", strings.Repeat("x", maxHeaderBytes))
+		}, conditions.ProbeUnreachable, "something that is not HTTP"),
+	)
+
+	It("understands a refused connection", func(ctx SpecContext) {
+		Expect(ask(ctx, nobody())).To(Equal(state{conditions.ProbeUnreachable,
+			"refused the connection: its listener is not there yet, or gone"}))
+	})
+	It("understands silence", func(ctx SpecContext) {
+		done := make(chan struct{})
+		address := serve(func(http.ResponseWriter, *http.Request) { <-done })
+		DeferCleanup(func() { close(done) })
+		s := newAsker(time.Second, answerTimeout).ask(ctx, testPlan(), Target{Address: address})
+		Expect(s).To(Equal(state{conditions.ProbeUnreachable, "no answer within 50ms"}))
+	})
+	It("understands a connection that is not made in time", func() {
+		a := newAsker(time.Second, time.Second)
+		s := a.noAnswer(&net.OpError{Op: "dial", Err: context.DeadlineExceeded})
+		Expect(s.detail).To(ContainSubstring("no connection within 1s"))
+		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
+	})
+	DescribeTable("understands what is not HTTP, and quotes none of it", func(ctx SpecContext, with func(net.Conn)) {
+		s := ask(ctx, converse(with))
+		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
+		Expect(s.detail).To(And(ContainSubstring("TLS or the PROXY protocol"), Not(ContainSubstring("planted"))))
+	},
+		Entry("an end", func(c net.Conn) {
+			defer GinkgoRecover()
+			Expect(c.Close()).To(Succeed())
+		}),
+		Entry("other bytes", func(c net.Conn) {
+			defer GinkgoRecover()
+			_, err := c.Write([]byte("planted bytes\r\n\r\n"))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(c.(*net.TCPConn).CloseWrite()).To(Succeed())
+		}),
+	)
+	DescribeTable("does not dial a name", func(ctx SpecContext, address string) {
+		Expect(ask(ctx, address).detail).To(Equal("its address is not an IP address and a port"))
+	},
+		Entry("localhost", "localhost:80"), Entry("nothing", ""), Entry("no port", "127.0.0.1"),
+	)
+})
