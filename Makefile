@@ -20,6 +20,7 @@ CLUSTER        ?= test/cluster/cluster
 
 # The version of our own programs; see main.go.
 LDFLAGS = -s -w -X main.version=$(VERSION)
+comma   := ,
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
@@ -112,9 +113,14 @@ test-e2e: ## Run the end-to-end tests on a local cluster of their own (root).
 build: ## Build bin/tars-operator.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tars-operator .
 
+# The image holds nothing but the program, built here for its platform.
+.PHONY: dist/image/linux_%
+dist/image/linux_%:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags '$(LDFLAGS)' -o $@/tars-operator .
+
 .PHONY: docker-build
-docker-build: ## Build the image IMG for this machine.
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+docker-build: dist/image/linux_$(shell go env GOARCH) ## Build the image IMG for this machine.
+	$(CONTAINER_TOOL) build -t $(IMG) .
 
 ##@ Deployment
 
@@ -123,15 +129,22 @@ install: ## Install the CRD into the current cluster.
 	$(KUSTOMIZE) build config/crd | $(KUBECTL) apply --server-side -f -
 
 .PHONY: uninstall
-uninstall: ## Delete the CRD, and with it every TarsBackend.
+uninstall: delete-tarsbackends ## Delete every TarsBackend and the CRD.
 	$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -f -
+
+# The operator takes part in the deletion of a TarsBackend, so they go first:
+# without it they, and with them the CRD, would wait for ever.
+.PHONY: delete-tarsbackends
+delete-tarsbackends:
+	if $(KUBECTL) get crd tarsbackends.gateway.tars.dev >/dev/null 2>&1; then \
+	  $(KUBECTL) delete tarsbackends.gateway.tars.dev --all --all-namespaces; fi
 
 .PHONY: deploy
 deploy: build-installer ## Deploy the operator to the current cluster with kustomize.
 	$(KUBECTL) apply --server-side -f dist/install.yaml
 
 .PHONY: undeploy
-undeploy: build-installer ## Undo deploy; this deletes the CRD and every TarsBackend.
+undeploy: build-installer delete-tarsbackends ## Undo deploy: delete every TarsBackend, the CRD and the operator.
 	$(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -f dist/install.yaml
 
 .PHONY: helm-deploy
@@ -171,5 +184,5 @@ docker-push: ## Push the image IMG.
 	$(CONTAINER_TOOL) push $(IMG)
 
 .PHONY: docker-buildx
-docker-buildx: ## Build the image IMG for all PLATFORMS and push it.
-	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) --push -t $(IMG) .
+docker-buildx: $(subst linux/,dist/image/linux_,$(subst $(comma), ,$(PLATFORMS))) ## Build the image IMG for all PLATFORMS and push it.
+	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --push -t $(IMG) .

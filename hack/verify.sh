@@ -72,11 +72,11 @@ regenerate 'a golden file' 'make goldens, and read what changed' make goldens
 
 begin 'go.mod and go.sum of every module'
 while IFS= read -r mod; do
-  dir=$(dirname "${mod#./}")
+  dir=$(dirname "$mod")
   if ! (cd "$copy/should/$dir" && go mod tidy -diff); then
     fail "$dir/go.mod is not tidy" "(cd $dir && go mod tidy)"
   fi
-done < <(cd "$copy/should" && find . -name go.mod)
+done < <(cd "$copy/should" && find . -name go.mod -printf '%P\n')
 
 begin 'format of the code'
 unformatted=$(cd "$copy/should" && gofmt -l -s .)
@@ -94,7 +94,7 @@ while IFS= read -r file; do
   if ((lines > limit)); then
     fail "$file has $lines lines, more than $limit" 'split it by subject'
   fi
-done < <(cd "$copy/should" && find . -name '*.go')
+done < <(cd "$copy/should" && find . -name '*.go' -printf '%P\n')
 
 if ((${#failed[@]} > 0)); then
   echo "make verify: ${#failed[@]} things are wrong in $tree after ${SECONDS}s:" >&2
