@@ -36,7 +36,7 @@ func (s *Stream) Data(p []byte) { s.doc.write(p) }
 func (s *Stream) Event() { s.usageOnly = s.doc.end() }
 
 // Pass reads p and returns what goes on to the client: p itself, unless an
-// event is held or taken out. The result is valid until the next call.
+// event may have to be taken out.
 func (s *Stream) Pass(p []byte) []byte {
 	if !s.strip {
 		for rest := p; len(rest) > 0; {
@@ -45,7 +45,7 @@ func (s *Stream) Pass(p []byte) []byte {
 		}
 		return p
 	}
-	s.out = s.out[:0]
+	s.out = make([]byte, 0, len(s.held)+len(p))
 	for rest := p; len(rest) > 0; {
 		n, mark := s.reader.Next(rest)
 		s.take(rest[:n], mark)

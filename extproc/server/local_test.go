@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// localReply is an answer that Envoy made, with further headers; the request
+// is known by attributes only.
+func localReply(status int, details, path string, pairs ...string) *extprocv3.ProcessingRequest {
+	return withAttributes(responseHeaders(status, false, pairs...), "response.code_details", details,
+		"request.path", path, "request.method", "POST", "request.id", "id-2", "xds.route_metadata", routeMetadata)
+}
+
+const routeMetadata = `filter_metadata { key: "envoy-gateway" value { fields { key: "tarsbackend-hash" value { string_value: "route-1" } } } }`
+
+var _ = Describe("An answer of the gateway itself", func() {
+	It("becomes JSON and keeps its headers, when an earlier filter gave it", func() {
+		b := newBench(nil)
+		Expect(b.talk(localReply(401, "api_key_authn_failed", chatPath,
+			"content-type", "text/plain", "content-length", "5", "www-authenticate", "Bearer", "date", "x", "x-ratelimit-limit", "1"), responseBody("Denied", true))).
+			To(ConsistOf(And(
+				HavePrefix("answer 401 content-type=application/json x-tarsbackend-error-source=gateway x-request-id=id-2 x-client-request-id=id-2 www-authenticate=Bearer x-ratelimit-limit=1 {"),
+				ContainSubstring(`"type":"authentication_error"`), ContainSubstring("api_key_authn_failed"),
+			)))
+		Expect(b.counted("tars_requests_total")).To(ConsistOf(`tars_requests_total{code="401",path="/v1/chat/completions",source="gateway",tarsbackend="ns/name"} 1`))
+		Expect(b.counted("tars_upstream_errors")).To(BeEmpty())
+		Expect(b.counted("tars_requests_in_flight")).To(ConsistOf(HaveSuffix(" 0")))
+	})
+
+	It("becomes JSON when there is no upstream", func() {
+		b := newBench(nil)
+		words := afterRequest(b.talk(chat(plainChat, localReply(503, "no_healthy_upstream", chatPath, "content-type", "text/plain"))...))
+		Expect(words).To(ConsistOf(MatchRegexp(`^answer 503 .*x-tarsbackend-error-source=gateway .*"code":"no_healthy_upstream"`)))
+		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+	})
+
+	It("is a limit's when it is a rate limit", func() {
+		Expect(afterRequest(newBench(nil).talk(chat(plainChat, localReply(429, "request_rate_limited", chatPath, "retry-after", "9"))...))).
+			To(ConsistOf(MatchRegexp(`^answer 429 .*x-tarsbackend-error-source=limit .*retry-after=9 .*"type":"rate_limit_error"`)))
+	})
+
+	It("has Anthropic's shape on messages", func() {
+		Expect(newBench(nil).talk(localReply(401, "x", "/v1/messages?a=b"))[0]).To(MatchRegexp(`^answer 401 .*\{"type":"error".*"request_id":"id-2"\}$`))
+	})
+
+	It("ends a held request", func() {
+		Expect(newBench(nil).talk(post(chatPath), requestBody(`{"model":"g`, false), localReply(408, "request_overall_timeout", chatPath), requestBody(`pt"}`, true))).
+			To(ConsistOf(HavePrefix("answer 408 ")))
+	})
+
+	It("stays as it is when it is JSON already, but is marked", func() {
+		b := newBench(nil)
+		Expect(afterRequest(b.talk(chat(plainChat, localReply(503, "direct_response", chatPath, "content-type", jsonType), responseBody("{}", true))...))).
+			To(Equal([]string{"response headers x-tarsbackend-error-source=gateway", "response {}$"}))
+		Expect(b.counted("tars_requests_total")).To(ConsistOf(ContainSubstring(`source="gateway"`)))
+		Expect(b.talk(localReply(503, "direct_response", chatPath, "content-type", jsonType, "x-tarsbackend-error-source", "extproc"))).
+			To(Equal([]string{"response headers x-tarsbackend-error-source=extproc"}))
+	})
+
+	It("stays as it is when it is no error, or of a status that cannot be given, or of no route", func() {
+		Expect(newBench(nil).talk(localReply(200, "direct_response", chatPath), responseBody("x", true))).To(Equal([]string{"response headers", "response x$"}))
+		Expect(newBench(nil).talk(localReply(499, "x", chatPath))).To(Equal([]string{"response headers x-tarsbackend-error-source=gateway"}))
+		Expect(newBench(nil).talk(localReply(401, "x", "/other"))).To(Equal([]string{"response headers x-tarsbackend-error-source=gateway"}))
+	})
+})
+
+const stamped = "x-tarsbackend-config-hash=hash-1 x-tarsbackend-route-hash=route-1 x-tarsbackend-replica=pod-1 cache-control=no-store"
+
+var _ = Describe("The canary", func() {
+	It("is answered for any method and never reaches TARS", func() {
+		for _, method := range []string{"GET", "POST", "HEAD", "DELETE"} {
+			b := newBench(restricted)
+			words := b.talk(withAttributes(requestHeaders(false, ":method", method, ":path", canaryPath), "xds.route_metadata", routeMetadata), requestBody("x", true))
+			Expect(words).To(ConsistOf(And(HavePrefix("answer 200 "+stamped+" content-type=application/json {"), HaveSuffix("}"))))
+			Expect(b.counted("tars_requests_total")).To(BeEmpty(), "it is no request of an app")
+		}
+	})
+
+	It("tells of a route without a hash", func() {
+		Expect(newBench(nil).talk(get(canaryPath))[0]).To(ContainSubstring(" x-tarsbackend-route-hash= "))
+	})
+
+	It("stamps the answer of an earlier filter", func() {
+		b := newBench(nil)
+		Expect(b.talk(localReply(401, "api_key_authn_failed", canaryPath, "content-type", "text/plain"), responseBody("no", true))).
+			To(Equal([]string{"response headers " + stamped, "response no$"}))
+		Expect(b.counted("tars_requests_total")).To(BeEmpty())
+	})
+
+	It("is at exactly its path", func() {
+		Expect(newBench(nil).talk(get(canaryPath + "?x=y"))[0]).To(HavePrefix("answer 200 "))
+		for _, path := range []string{canaryPath + "/", canaryPath + "x", "/v1/.well-known/tarsbackend/", "/v1//.well-known/tarsbackend/canary-token"} {
+			Expect(newBench(nil).talk(get(path))[0]).To(HavePrefix("answer 404 "), path)
+		}
+	})
+})

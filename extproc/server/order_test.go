@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/server"
+)
+
+// everyMessage is one of each kind, and some that lead elsewhere.
+func everyMessage() []*extprocv3.ProcessingRequest {
+	return []*extprocv3.ProcessingRequest{
+		post(chatPath), post("/v1/files"), get("/v1/models"), get(canaryPath), post("/other"),
+		requestBody(`{"model":"gpt","stream":true}`, false), requestBody("", true), requestBody("{", false), requestTrailers("a", "b"),
+		responseHeaders(200, false, "content-type", streamType), responseHeaders(200, false, "content-type", jsonType),
+		responseHeaders(503, true), localReply(503, "x", chatPath),
+		responseBody(delta, false), responseBody(usageChunk, true), responseBody("data: ", false), responseTrailers("a", "b"),
+		{}, {Request: &extprocv3.ProcessingRequest_ResponseHeaders{}}, {Request: &extprocv3.ProcessingRequest_RequestHeaders{}}, {Request: &extprocv3.ProcessingRequest_RequestBody{}},
+	}
+}
+
+// FuzzOrder plays messages in any order: whatever comes, nothing panics,
+// nothing follows an answer of ours, and nothing stays held or in flight.
+func FuzzOrder(f *testing.F) {
+	f.Add([]byte{0, 5, 6, 9, 13, 14})
+	f.Add([]byte{2, 10, 13, 16})
+	f.Add([]byte{12, 13})
+	f.Add([]byte{1, 5, 10, 5, 13, 6, 14})
+	f.Fuzz(func(t *testing.T, order []byte) {
+		b := newBench(func(r *config.Route) { restricted(r); forwarding(r); r.Allow = append(r.Allow, "gpt") })
+		s := &stream{failAt: len(order) % 7}
+		all := everyMessage()
+		for _, n := range order {
+			s.messages = append(s.messages, all[int(n)%len(all)])
+		}
+		if err := b.Process(s); err != nil && status.Code(errors.Unwrap(err)) == codes.Internal {
+			t.Fatal(err)
+		}
+		for i, reply := range s.replies {
+			if reply.GetImmediateResponse() != nil && i != len(s.replies)-1 {
+				t.Fatalf("%s follows %s", describe(s.replies[i+1]), describe(reply))
+			}
+		}
+		if b.budget.Held() != 0 {
+			t.Fatalf("%d bytes are held", b.budget.Held())
+		}
+		for _, line := range b.counted("tars_requests_in_flight") {
+			if line != `tars_requests_in_flight{tarsbackend="ns/name"} 0` {
+				t.Fatal(line)
+			}
+		}
+	})
+}
+
+var _ = DescribeTable("Messages in an order that the protocol rules out end the stream with an error",
+	func(messages ...*extprocv3.ProcessingRequest) {
+		Expect(newBench(nil).Process(&stream{messages: messages})).To(MatchError(ContainSubstring("from Envoy")))
+	},
+	Entry("request headers twice", post(chatPath), post(chatPath)),
+	Entry("a body first", requestBody("x", true)),
+	Entry("trailers first", requestTrailers()),
+	Entry("a body after the end", post(chatPath), requestBody(plainChat, true), requestBody("x", true)),
+	Entry("trailers after the end", post(chatPath), requestBody(plainChat, true), requestTrailers()),
+	Entry("an answer's body first", post(chatPath), responseBody("x", true)),
+	Entry("an answer's trailers first", responseTrailers()),
+	Entry("an answer's headers twice", responseHeaders(200, false), responseHeaders(200, false)),
+	Entry("an answer without a status", responseHeaders(0, false, ":status", ""), withAttributes(&extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseHeaders{}})),
+	Entry("a request after an answer", responseHeaders(200, false), post(chatPath)),
+)
+
+var _ = It("ends when Envoy cannot be written to, at any message", func() {
+	for failAt := 1; failAt <= 5; failAt++ {
+		b := newBench(nil)
+		s := &stream{failAt: failAt, messages: chat(plainChat, responseHeaders(200, false), responseBody("x", false), responseBody("y", true))}
+		Expect(b.Process(s)).To(MatchError(io.ErrClosedPipe), "reply %d", failAt)
+		Expect(b.budget.Held()).To(BeZero())
+		Expect(b.counted("tars_requests_in_flight")).To(ConsistOf(HaveSuffix(" 0")))
+	}
+})
+
+// pacedStream is a stream whose messages come at times.
+type pacedStream struct {
+	stream
+
+	pauses []time.Duration // before each message, and before the end
+}
+
+func (s *pacedStream) Recv() (*extprocv3.ProcessingRequest, error) {
+	time.Sleep(s.pauses[0])
+	s.pauses = s.pauses[1:]
+	return s.stream.Recv()
+}
+
+// TestHoldTimeout runs in a bubble with its own clock.
+func TestHoldTimeout(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		messages []*extprocv3.ProcessingRequest
+		pauses   []time.Duration
+		want     string
+	}{
+		{"a body that stops", []*extprocv3.ProcessingRequest{post(chatPath), requestBody(`{`, false), requestBody(`}`, true)},
+			[]time.Duration{0, 0, server.HoldTimeout + 1, 0}, "answer 408"},
+		{"a body that never begins", []*extprocv3.ProcessingRequest{post(chatPath)}, []time.Duration{0, time.Hour}, "answer 408"},
+		{"empty pieces are no progress", []*extprocv3.ProcessingRequest{post(chatPath), requestBody("", false)},
+			[]time.Duration{0, server.HoldTimeout - 1, 2}, "answer 408"},
+		{"a slow body is let go", []*extprocv3.ProcessingRequest{post(chatPath), requestBody(`{"model":`, false), requestBody(`"gpt"`, false), requestBody(`}`, true)},
+			[]time.Duration{0, server.HoldTimeout - 1, server.HoldTimeout - 1, server.HoldTimeout - 1, time.Hour}, "request headers"},
+		{"other paths have no such limit", []*extprocv3.ProcessingRequest{post("/v1/files"), requestBody("a", true)},
+			[]time.Duration{0, time.Hour, 0}, "request headers"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(forwarding)
+				s := &pacedStream{stream: stream{messages: c.messages}, pauses: c.pauses}
+				if err := b.Process(s); err != nil {
+					t.Fatal(err)
+				}
+				if len(s.replies) == 0 {
+					t.Fatal("no reply")
+				}
+				if got := describe(s.replies[0]); len(got) < len(c.want) || got[:len(c.want)] != c.want {
+					t.Fatalf("got %s, want %s", got, c.want)
+				}
+				if c.want == "answer 408" && len(s.replies) != 1 {
+					t.Fatalf("%d replies follow the answer", len(s.replies)-1)
+				}
+				if b.budget.Held() != 0 {
+					t.Fatalf("%d bytes are held", b.budget.Held())
+				}
+			})
+		})
+	}
+}

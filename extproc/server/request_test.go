@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"strings"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/server"
+)
+
+// passed is the reply to a request's headers that lets it go to TARS.
+func passed(model string) string {
+	return "request headers x-tarsbackend-model=" + model + " accept-encoding=identity x-tarsbackend-pass=" + token + " route again"
+}
+
+// sentBody joins the request's body as TARS would see it.
+func sentBody(replies []*extprocv3.ProcessingResponse) (body string, ends int) {
+	for _, reply := range replies {
+		if r := reply.GetRequestBody(); r != nil {
+			piece := r.GetResponse().GetBodyMutation().GetStreamedResponse()
+			body += string(piece.GetBody())
+			if piece.GetEndOfStream() {
+				ends++
+			}
+		}
+	}
+	return body, ends
+}
+
+var _ = Describe("A request for a model", func() {
+	It("is held until its body was read, then passes whole", func() {
+		Expect(newBench(nil).talk(
+			post(chatPath), requestBody(`{"model":`, false), requestBody(`"gpt"}`, true),
+		)).To(Equal([]string{passed("gpt"), `request {"model":"gpt"}$`}))
+	})
+
+	It("is not passed on before its end", func() {
+		Expect(newBench(nil).talk(post(chatPath), requestBody(`{"model":"gpt"}`, false))).To(BeEmpty())
+	})
+
+	It("may end with an empty piece", func() {
+		Expect(newBench(nil).talk(post(chatPath), requestBody(`{"model":"gpt"}`, false), requestBody("", true))).
+			To(Equal([]string{passed("gpt"), `request {"model":"gpt"}$`}))
+	})
+
+	It("may end with trailers, of which ours are removed", func() {
+		Expect(newBench(nil).talk(
+			post(chatPath), requestBody(`{"model":"gpt"}`, false), requestTrailers("a", "b", "x-tarsbackend-pass", "c"),
+		)).To(Equal([]string{passed("gpt"), `request {"model":"gpt"}`, "request trailers -x-tarsbackend-pass"}))
+	})
+
+	It("loses the headers of ours that the client sent", func() {
+		Expect(newBench(nil).talk(
+			post(chatPath, "x-tarsbackend-model", "forged", "x-tarsbackend-other", "x", "x-tars-supports-reasoning", "true"),
+			requestBody(`{"model":"gpt"}`, true),
+		)[0]).To(Equal("request headers x-tarsbackend-model=gpt accept-encoding=identity x-tarsbackend-pass=" + token +
+			" -x-tarsbackend-model -x-tarsbackend-other route again"))
+	})
+
+	DescribeTable("is sent with exactly these changes, however it is cut",
+		func(change func(*config.Route), sent, want, model string) {
+			b := newBench(change)
+			for size := 1; size <= len(sent); size++ {
+				messages := []*extprocv3.ProcessingRequest{post(chatPath)}
+				for rest := sent; rest != ""; {
+					n := min(size, len(rest))
+					messages = append(messages, requestBody(rest[:n], n == len(rest)))
+					rest = rest[n:]
+				}
+				replies := b.play(messages...)
+				body, ends := sentBody(replies)
+				Expect(body).To(Equal(want), "pieces of %d", size)
+				Expect(ends).To(Equal(1))
+				Expect(describe(replies[0])).To(Equal(passed(model)))
+			}
+		},
+		Entry("nothing", nil, ` { "model" : "gpt" , "x":[1, 2] } `, ` { "model" : "gpt" , "x":[1, 2] } `, "gpt"),
+		Entry("an escaped key", nil, `{"mod\u0065l":"g\u0070t"}`, `{"mod\u0065l":"g\u0070t"}`, "gpt"),
+		Entry("a nested model", nil, `{"a":{"model":"x"},"model":"gpt"}`, `{"a":{"model":"x"},"model":"gpt"}`, "gpt"),
+		Entry("an alias", restricted, `{"stream":false,"model":"fast","x":"fast"}`, `{"stream":false,"model":"xai/grok-4.5","x":"fast"}`, "xai/grok-4.5"),
+		Entry("an alias written with escapes", restricted, `{"model" : "f\u0061st"}`, `{"model" : "xai/grok-4.5"}`, "xai/grok-4.5"),
+		Entry("an alias with quotes in its target", func(r *config.Route) { r.Aliases = []config.Alias{{Name: "a", Model: `b"c`}} },
+			`{"model":"a"}`, `{"model":"b\"c"}`, `b"c`),
+		Entry("an alias and usage, the model last", restricted, `{"stream":true,"model":"fast"}`,
+			`{"stream":true,"model":"xai/grok-4.5","stream_options":{"include_usage":true}}`, "xai/grok-4.5"),
+		Entry("an alias and usage, the options first", restricted, `{"stream_options":{"include_usage":false},"stream":true,"model":"fast"}`,
+			`{"stream_options":{"include_usage":true},"stream":true,"model":"xai/grok-4.5"}`, "xai/grok-4.5"),
+		Entry("usage asked for, options absent", nil, `{"model":"gpt","stream":true } `, `{"model":"gpt","stream":true ,"stream_options":{"include_usage":true}} `, "gpt"),
+		Entry("usage asked for, options null", nil, `{"model":"gpt","stream":true,"stream_options":null}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`, "gpt"),
+		Entry("usage asked for, options empty", nil, `{"model":"gpt","stream":true,"stream_options":{ }}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true }}`, "gpt"),
+		Entry("usage asked for, other options", nil, `{"model":"gpt","stream":true,"stream_options":{"x":1}}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true,"x":1}}`, "gpt"),
+		Entry("usage asked for, false before", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage": false }}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage": true }}`, "gpt"),
+		Entry("usage asked for, null before", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage":null}}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`, "gpt"),
+		Entry("options twice: the last one counts", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true},"stream_options":{}}`,
+			`{"model":"gpt","stream":true,"stream_options":{"include_usage":true},"stream_options":{"include_usage":true}}`, "gpt"),
+		Entry("usage asked for by the client", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`, "gpt"),
+		Entry("no stream, options", nil, `{"model":"gpt","stream":false,"stream_options":{}}`, `{"model":"gpt","stream":false,"stream_options":{}}`, "gpt"),
+		Entry("stream twice: the last one counts", nil, `{"model":"gpt","stream":true,"stream":false}`, `{"model":"gpt","stream":true,"stream":false}`, "gpt"),
+		Entry("stream that is no boolean", nil, `{"model":"gpt","stream":"true"}`, `{"model":"gpt","stream":"true"}`, "gpt"),
+		Entry("options of another kind", nil, `{"model":"gpt","stream":true,"stream_options":7}`, `{"model":"gpt","stream":true,"stream_options":7}`, "gpt"),
+		Entry("include_usage of another kind", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage":"yes"}}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":"yes"}}`, "gpt"),
+	)
+
+	It("asks for usage where the API has such an option only", func() {
+		for path, want := range map[string]bool{chatPath: true, "/v1/completions": true, "/v1/responses": false, "/v1/messages": false, "/v1/embeddings": false} {
+			body, _ := sentBody(newBench(nil).play(post(path), requestBody(`{"model":"gpt","stream":true}`, true)))
+			Expect(strings.Contains(body, "include_usage")).To(Equal(want), path)
+		}
+	})
+
+	It("is sent on in pieces of at most 64 KiB, unchanged", func() {
+		sent := `{"x":"` + strings.Repeat("0123456789", 15_000) + `","model":"fast","y":"` + strings.Repeat("z", 30_000) + `"}`
+		replies := newBench(restricted).play(post(chatPath), requestBody(sent[:100_000], false), requestBody(sent[100_000:], true))
+		for _, reply := range replies {
+			Expect(len(reply.GetRequestBody().GetResponse().GetBodyMutation().GetStreamedResponse().GetBody())).To(BeNumerically("<=", 64<<10))
+		}
+		body, ends := sentBody(replies)
+		Expect(body == strings.Replace(sent, `"model":"fast"`, `"model":"xai/grok-4.5"`, 1)).To(BeTrue())
+		Expect(ends).To(Equal(1))
+	})
+
+	It("keeps its query and its prefix", func() {
+		b := newBench(func(r *config.Route) { r.PathPrefix, r.CanaryPath = "/llm", "/llm/v1/x" })
+		Expect(b.talk(post("/llm"+chatPath+"?a=b"), requestBody(`{"model":"gpt"}`, true))[0]).To(Equal(passed("gpt")))
+		Expect(b.talk(post(chatPath))[0]).To(HavePrefix("answer 404"))
+	})
+})
+
+// refusal is a body of ours in OpenAI's shape.
+func refusal(status, code string) string {
+	return "^answer " + status + ` content-type=application/json x-tarsbackend-error-source=client x-request-id=id-1 x-client-request-id=id-1.* \{"error":\{"message":".*","type":"invalid_request_error","param":(null|"model"),"code":"` + code + `"\}\}$`
+}
+
+var _ = Describe("A request that is refused", func() {
+	DescribeTable("because of its headers",
+		func(m *extprocv3.ProcessingRequest, status, code string) {
+			b := newBench(restricted)
+			words := b.talk(m, requestBody("ignored", false))
+			Expect(words).To(HaveLen(1))
+			Expect(words[0]).To(MatchRegexp(refusal(status, code)))
+		},
+		Entry("GET", get(chatPath), "405", "method_not_allowed"),
+		Entry("PUT", requestHeaders(false, ":method", "PUT", ":path", chatPath, "x-request-id", "id-1"), "405", "method_not_allowed"),
+		Entry("OPTIONS", requestHeaders(true, ":method", "OPTIONS", ":path", chatPath, "x-request-id", "id-1"), "405", "method_not_allowed"),
+		Entry("an upgrade", post(chatPath, "upgrade", "websocket"), "400", "upgrade_not_supported"),
+		Entry("no body", requestHeaders(true, ":method", "POST", ":path", chatPath, "x-request-id", "id-1", "content-type", "application/json"), "400", "missing_body"),
+		Entry("no content type", requestHeaders(false, ":method", "POST", ":path", chatPath, "x-request-id", "id-1"), "415", "unsupported_media_type"),
+		Entry("another content type", requestHeaders(false, ":method", "POST", ":path", chatPath, "x-request-id", "id-1", "content-type", "text/plain"), "415", "unsupported_media_type"),
+		Entry("two content types", post(chatPath, "content-type", "text/plain"), "415", "unsupported_media_type"),
+		Entry("UTF-16", requestHeaders(false, ":method", "POST", ":path", chatPath, "x-request-id", "id-1", "content-type", "application/json; charset=utf-16"), "415", "unsupported_media_type"),
+		Entry("compressed", post(chatPath, "content-encoding", "gzip"), "415", "unsupported_content_encoding"),
+		Entry("too long by its own word", post(chatPath, "content-length", "200001"), "413", "request_too_large"),
+		Entry("an unlisted path", post("/v1/images/generations"), "404", "unknown_url"),
+		Entry("a disguised path", post(chatPath+"/"), "404", "unknown_url"),
+		Entry("a model's deletion", requestHeaders(true, ":method", "DELETE", ":path", "/v1/models/claude-3", "x-request-id", "id-1"), "405", "method_not_allowed"),
+		Entry("models by POST", post("/v1/models"), "405", "method_not_allowed"),
+		Entry("the entry of a model that is not allowed", get("/v1/models/gpt-5"), "404", "model_not_found"),
+		Entry("a path of no route", get("/v2/x"), "404", "unknown_url"),
+	)
+
+	DescribeTable("content types that are JSON",
+		func(contentType string) {
+			Expect(newBench(nil).talk(
+				requestHeaders(false, ":method", "POST", ":path", chatPath, "content-type", contentType, "content-encoding", "identity", "content-length", "15"),
+				requestBody(`{"model":"gpt"}`, true),
+			)).To(HaveLen(2))
+		},
+		Entry(nil, "application/json"), Entry(nil, "Application/JSON; charset=UTF-8"), Entry(nil, `application/json;charset="utf8"`), Entry(nil, "application/vnd.api+json"),
+	)
+
+	DescribeTable("because of its body",
+		func(body, status, code string) {
+			for _, size := range []int{len(body), 1} {
+				messages := []*extprocv3.ProcessingRequest{post(chatPath)}
+				for rest := body; rest != ""; rest = rest[min(size, len(rest)):] {
+					messages = append(messages, requestBody(rest[:min(size, len(rest))], len(rest) <= size))
+				}
+				b := newBench(restricted)
+				words := b.talk(messages...)
+				Expect(words).To(HaveLen(1))
+				Expect(words[0]).To(MatchRegexp(refusal(status, code)))
+				Expect(b.counted("tars_requests_total")).To(ConsistOf(
+					`tars_requests_total{code="` + status + `",path="/v1/chat/completions",source="client",tarsbackend="ns/name"} 1`))
+				Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+			}
+		},
+		Entry("no JSON", `{"model":`, "400", "invalid_json"),
+		Entry("broken JSON", `{"model":"gpt-4o-mini",}`, "400", "invalid_json"),
+		Entry("more than one document", `{"model":"gpt-4o-mini"}{}`, "400", "invalid_json"),
+		Entry("an array", `[{"model":"gpt-4o-mini"}]`, "400", "invalid_json"),
+		Entry("a string", `"gpt-4o-mini"`, "400", "invalid_json"),
+		Entry("no model", `{"models":"gpt-4o-mini","x":{"model":"gpt-4o-mini"}}`, "400", "missing_required_parameter"),
+		Entry("a model in another case only", `{"Model":"gpt-4o-mini"}`, "400", "missing_required_parameter"),
+		Entry("two models", `{"model":"gpt-4o-mini","model":"gpt-4o-mini"}`, "400", "duplicate_parameter"),
+		Entry("two models, one escaped", `{"model":"gpt-4o-mini","mod\u0065l":"gpt-5"}`, "400", "duplicate_parameter"),
+		Entry("two models, one in another case", `{"model":"gpt-4o-mini","MODEL":"gpt-5"}`, "400", "duplicate_parameter"),
+		Entry("a model that is a number", `{"model":7}`, "400", "invalid_model"),
+		Entry("a model that is null", `{"model":null}`, "400", "invalid_model"),
+		Entry("an empty model", `{"model":""}`, "400", "invalid_model"),
+		Entry("a model with a line feed", `{"model":"claude-\n"}`, "400", "invalid_model"),
+		Entry("a model that is no UTF-8", "{\"model\":\"claude-\xff\"}", "400", "invalid_model"),
+		Entry("a model that is very long", `{"model":"claude-`+strings.Repeat("x", 5000)+`"}`, "400", "invalid_model"),
+		Entry("a model that is not allowed", `{"model":"gpt-5"}`, "404", "model_not_found"),
+		Entry("the target of an alias", `{"model":"xai/grok-4.5"}`, "404", "model_not_found"),
+	)
+
+	It("names the allowed models", func() {
+		Expect(newBench(restricted).talk(post(chatPath), requestBody(`{"model":"gpt-5"}`, true))[0]).
+			To(ContainSubstring(`The model \"gpt-5\" is not allowed on this gateway. Allowed: fast, gpt-4o-mini, claude-*.`))
+	})
+
+	It("is told why at once, not at the end of the body", func() {
+		Expect(newBench(nil).talk(post(chatPath), requestBody(`{]`, false))).To(HaveLen(1))
+	})
+
+	It("may also begin with nothing at all", func() {
+		Expect(newBench(nil).talk(post(chatPath), requestBody("", true))[0]).To(MatchRegexp(refusal("400", "invalid_json")))
+	})
+
+	It("gets Anthropic's shape where it speaks Anthropic's API", func() {
+		want := ` x-request-id=id-1 x-client-request-id=id-1 request-id=id-1.* \{"type":"error","error":\{"type":"[a-z_]+","message":".*"\},"request_id":"id-1"\}$`
+		Expect(newBench(restricted).talk(post("/v1/messages"), requestBody(`{"model":"gpt-5"}`, true))[0]).To(MatchRegexp("^answer 404 .*" + want))
+		Expect(newBench(restricted).talk(post("/v1/messages/batches"))[0]).To(MatchRegexp("^answer 404 .*" + want))
+		Expect(newBench(restricted).talk(get("/v1/models/x", "anthropic-version", "2023-06-01"))[0]).To(MatchRegexp("^answer 404 .*" + want))
+		Expect(newBench(restricted).talk(post(chatPath, "anthropic-version", "2023-06-01"), requestBody(`{}`, true))[0]).To(MatchRegexp(refusal("400", "missing_required_parameter")))
+	})
+
+	It("is too large once its body grows beyond the limit", func() {
+		long := `{"model":"` + strings.Repeat("x", 99_990)
+		words := newBench(nil).talk(post(chatPath), requestBody(long, false), requestBody(strings.Repeat("y", 100_000), false), requestBody("y", false))
+		Expect(words).To(HaveLen(1))
+		Expect(words[0]).To(MatchRegexp(refusal("413", "request_too_large")))
+	})
+
+	It("may be exactly as large as the limit", func() {
+		head, tail := `{"model":"gpt","x":"`, `"}`
+		body := head + strings.Repeat("x", maxBytes-len(head)-len(tail)) + tail
+		Expect(newBench(nil).talk(post(chatPath, "content-length", "200000"), requestBody(body, true))[0]).To(Equal(passed("gpt")))
+	})
+
+	It("is asked to come back when memory is used up", func() {
+		b := newBench(nil, func(o *server.Options) { o.Budget = memory.NewBudget(50_000) })
+		words := b.talk(post(chatPath), requestBody(`{"x":"`+strings.Repeat("x", 60_000), false))
+		Expect(words).To(HaveLen(1))
+		Expect(words[0]).To(MatchRegexp(`^answer 503 .*x-tarsbackend-error-source=extproc .*retry-after=1 .*"code":"overloaded"`))
+	})
+})
+
+var _ = Describe("A request on another path", func() {
+	It("passes at once where unlisted paths are forwarded", func() {
+		Expect(newBench(forwarding).talk(
+			post("/v1/images/generations", "x-tarsbackend-model", "forged"), requestBody("a", false), requestBody("b", true),
+		)).To(Equal([]string{"request headers x-tarsbackend-pass=" + token + " -x-tarsbackend-model route again", "request a", "request b$"}))
+	})
+
+	It("passes with trailers", func() {
+		Expect(newBench(forwarding).talk(post("/v1/files"), requestBody("a", false), requestTrailers("x-tarsbackend-a", "b"))[1:]).
+			To(Equal([]string{"request a", "request trailers -x-tarsbackend-a"}))
+	})
+
+	It("is cut off at the limit", func() {
+		words := newBench(forwarding).talk(post("/v1/files"), requestBody(strings.Repeat("x", maxBytes), false), requestBody("x", false), requestBody("x", true))
+		Expect(words).To(HaveLen(3))
+		Expect(words[2]).To(MatchRegexp(refusal("413", "request_too_large")))
+	})
+
+	It("is no way round the policy", func() {
+		change := func(r *config.Route) { restricted(r); forwarding(r) }
+		for _, path := range []string{chatPath + "/", "/v1//chat/completions", "/v1/chat%2fcompletions", "/v1/chat/completions;x", "/v1/CHAT/completions", "/v1/x/%2e%2e/chat/completions"} {
+			Expect(newBench(change).talk(post(path))[0]).To(MatchRegexp(refusal("404", "unknown_url")), path)
+		}
+	})
+
+	It("keeps its upgrade", func() {
+		Expect(newBench(forwarding).talk(requestHeaders(false, ":method", "GET", ":path", "/v1/realtime", "upgrade", "websocket"))).
+			To(Equal([]string{"request headers x-tarsbackend-pass=" + token + " route again"}))
+	})
+})

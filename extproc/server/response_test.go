@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"strings"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+const (
+	jsonType   = "application/json"
+	streamType = "text/event-stream; charset=utf-8"
+	chatAnswer = `{"model":"gpt-1","choices":[{}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`
+	delta      = `data: {"model":"gpt-1","choices":[{"delta":{}}],"usage":null}` + "\n\n"
+	usageChunk = `data: {"model":"gpt-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}` + "\n\n"
+	done       = "data: [DONE]\n\n"
+)
+
+// chat is a chat request for gpt and what follows.
+func chat(body string, answer ...*extprocv3.ProcessingRequest) []*extprocv3.ProcessingRequest {
+	return append([]*extprocv3.ProcessingRequest{post(chatPath), requestBody(body, true)}, answer...)
+}
+
+const plainChat = `{"model":"gpt"}`
+
+// afterRequest leaves out the replies to the request.
+func afterRequest(words []string) []string {
+	for len(words) > 0 && strings.HasPrefix(words[0], "request ") {
+		words = words[1:]
+	}
+	return words
+}
+
+// lastMetadata is the namespace tars of the last reply.
+func lastMetadata(replies []*extprocv3.ProcessingResponse) map[string]any {
+	last := replies[len(replies)-1]
+	return last.GetDynamicMetadata().GetFields()[config.MetadataNamespace].GetStructValue().AsMap()
+}
+
+var _ = Describe("An answer of TARS", func() {
+	It("passes piece by piece, and its usage is counted once", func() {
+		b := newBench(nil)
+		replies := b.play(chat(plainChat,
+			responseHeaders(200, false, "content-type", jsonType, "x-tars-dropped-fields", "a"),
+			responseBody(chatAnswer[:30], false), responseBody(chatAnswer[30:], false), responseBody("", true))...)
+		var words []string
+		for _, r := range replies {
+			words = append(words, describe(r))
+		}
+		Expect(afterRequest(words)).To(Equal([]string{
+			"response headers", "response " + chatAnswer[:30], "response " + chatAnswer[30:], "response $",
+		}))
+		Expect(lastMetadata(replies)).To(Equal(map[string]any{
+			"total_tokens": 7.0, "input_tokens": 3.0, "output_tokens": 4.0, "cached_input_tokens": 0.0,
+			"cache_creation_input_tokens": 0.0, "reasoning_tokens": 0.0,
+			"requested_model": "gpt", "model": "gpt", "response_model": "gpt-1", "operation": "chat",
+		}))
+		Expect(b.counted("gen_ai_client_token_usage_sum")).To(ConsistOf(
+			`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt",gen_ai_response_model="gpt-1",gen_ai_token_type="input",server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} 3`,
+			`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt",gen_ai_response_model="gpt-1",gen_ai_token_type="output",server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} 4`,
+		))
+		Expect(b.counted("tars_requests_total")).To(ConsistOf(`tars_requests_total{code="200",path="/v1/chat/completions",source="none",tarsbackend="ns/name"} 1`))
+		Expect(b.counted("gen_ai_server_time_to_first_token_seconds_count")).To(HaveLen(1))
+		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+		Expect(b.counted("tars_requests_aborted")).To(BeEmpty())
+		Expect(b.counted("tars_requests_in_flight")).To(ConsistOf(`tars_requests_in_flight{tarsbackend="ns/name"} 0`))
+	})
+
+	It("carries running totals on every reply, beginning with a number", func() {
+		for _, reply := range newBench(nil).play(chat(plainChat, responseHeaders(200, false, "content-type", streamType), responseBody(delta, false))...) {
+			Expect(lastMetadata([]*extprocv3.ProcessingResponse{reply})).To(HaveKeyWithValue("total_tokens", 0.0))
+			Expect(lastMetadata([]*extprocv3.ProcessingResponse{reply})).NotTo(HaveKey("input_tokens"))
+		}
+		refused := newBench(nil).play(post(chatPath), requestBody("{}", true))
+		Expect(lastMetadata(refused)).To(Equal(map[string]any{"total_tokens": 0.0, "operation": "chat", "error_source": "client"}))
+	})
+
+	It("keeps the usage chunk that the client asked for, and passes parts of events at once", func() {
+		Expect(afterRequest(newBench(nil).talk(chat(`{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`,
+			responseHeaders(200, false, "content-type", streamType),
+			responseBody(delta[:9], false), responseBody(delta[9:]+usageChunk, false), responseBody(done, true))...))).
+			To(Equal([]string{"response headers", "response " + delta[:9], "response " + delta[9:] + usageChunk, "response " + done + "$"}))
+	})
+
+	It("loses the usage chunk that only we asked for", func() {
+		b := newBench(nil)
+		replies := b.play(chat(`{"model":"gpt","stream":true}`,
+			responseHeaders(200, false, "content-type", streamType),
+			responseBody(delta, false), responseBody(usageChunk[:20], false), responseBody(usageChunk[20:], false), responseBody(done, false), responseBody("", true))...)
+		var words []string
+		for _, r := range replies {
+			words = append(words, describe(r))
+		}
+		Expect(afterRequest(words)).To(Equal([]string{"response headers", "response " + delta, "response " + done, "response $"}))
+		Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", 7.0))
+		Expect(b.counted("gen_ai_client_token_usage_count")).To(HaveLen(2))
+	})
+
+	It("gives up what it holds at the end, with and without trailers", func() {
+		head := chat(`{"model":"gpt","stream":true}`, responseHeaders(200, false, "content-type", streamType))
+		Expect(afterRequest(newBench(nil).talk(append(head, responseBody("data: x", false), responseTrailers("a", "b"))...))).
+			To(Equal([]string{"response headers", "response data: x", "response trailers"}))
+		Expect(afterRequest(newBench(nil).talk(append(head, responseBody("data: x", true))...))).
+			To(Equal([]string{"response headers", "response data: x$"}))
+		Expect(afterRequest(newBench(nil).talk(append(head, responseBody("data: x", false), responseBody("", true))...))).
+			To(Equal([]string{"response headers", "response data: x$"}))
+	})
+
+	DescribeTable("with an error passes untouched, is marked and counted",
+		func(status int, contentType, body, class, source string) {
+			b := newBench(nil)
+			replies := b.play(chat(plainChat, responseHeaders(status, false, "content-type", contentType, "retry-after", "3"), responseBody(body, true))...)
+			words := []string{}
+			for _, r := range replies {
+				words = append(words, describe(r))
+			}
+			mark := ""
+			if source != "none" {
+				mark = " x-tarsbackend-error-source=" + source
+			}
+			Expect(afterRequest(words)).To(Equal([]string{"response headers" + mark, "response " + body + "$"}))
+			Expect(lastMetadata(replies)).To(HaveKeyWithValue("error_class", class))
+			Expect(b.counted("tars_upstream_errors_total")).To(ConsistOf(HavePrefix(`tars_upstream_errors_total{class="` + class + `"`)))
+			Expect(b.counted("tars_requests_total")).To(ConsistOf(ContainSubstring(`source="` + source + `"`)))
+			Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+		},
+		Entry("401", 401, jsonType, `{"error":{"code":401,"message":"Invalid API key"}}`, "authentication", "tars"),
+		Entry("402", 402, jsonType, `{"error":{"code":402}}`, "credits", "tars"),
+		Entry("429", 429, jsonType, `{"error":{"code":"x"}}`, "rate_limit", "tars"),
+		Entry("503 in text", 503, "text/plain", `busy`, "server", "tars"),
+		Entry("not ready", 503, jsonType, `{"error":{"code":"model_not_ready"}}`, "model_not_ready", "tars"),
+		Entry("inside a 200", 200, jsonType, `{"error":{"code":402,"message":"Insufficient credits"}}`, "credits", "none"),
+		Entry("inside a stream", 200, streamType, `data: {"error":{"code":429}}`+"\n\n", "rate_limit", "none"),
+	)
+
+	It("is marked even when it has no body", func() {
+		b := newBench(nil)
+		Expect(afterRequest(b.talk(chat(plainChat, responseHeaders(503, true))...))).
+			To(Equal([]string{"response headers x-tarsbackend-error-source=tars"}))
+		Expect(b.counted("tars_upstream_errors_total")).To(HaveLen(1))
+		Expect(b.counted("tars_requests_aborted")).To(BeEmpty())
+	})
+
+	It("cannot speak in our name", func() {
+		Expect(afterRequest(newBench(nil).talk(chat(plainChat, responseHeaders(200, true, "x-tarsbackend-error-source", "client"))...))).
+			To(Equal([]string{"response headers -x-tarsbackend-error-source"}))
+		Expect(afterRequest(newBench(nil).talk(chat(plainChat, responseHeaders(200, false), responseTrailers("x-tarsbackend-a", "b"))...))[1]).
+			To(Equal("response trailers -x-tarsbackend-a"))
+	})
+
+	DescribeTable("without usage is counted as such",
+		func(aborted bool, answer ...*extprocv3.ProcessingRequest) {
+			b := newBench(nil)
+			b.play(chat(plainChat, answer...)...)
+			Expect(b.counted("tars_usage_missing_total")).To(ConsistOf(`tars_usage_missing_total{path="/v1/chat/completions",tarsbackend="ns/name"} 1`))
+			if aborted {
+				Expect(b.counted("tars_requests_aborted_total")).To(ConsistOf(`tars_requests_aborted_total{path="/v1/chat/completions",tarsbackend="ns/name"} 1`))
+			} else {
+				Expect(b.counted("tars_requests_aborted_total")).To(BeEmpty())
+			}
+			Expect(b.counted("gen_ai_client_token_usage")).To(BeEmpty())
+		},
+		Entry("JSON without usage", false, responseHeaders(200, false, "content-type", jsonType), responseBody(`{}`, true)),
+		Entry("another content type", false, responseHeaders(200, false, "content-type", "text/html"), responseBody(chatAnswer, true)),
+		Entry("compressed", false, responseHeaders(200, false, "content-type", jsonType, "content-encoding", "gzip"), responseBody(chatAnswer, true)),
+		Entry("no body", false, responseHeaders(204, true)),
+		Entry("the client hung up in a stream", true, responseHeaders(200, false, "content-type", streamType), responseBody(delta, false)),
+		Entry("the client hung up before the answer", true),
+	)
+
+	It("settles what a client that hung up has had", func() {
+		b := newBench(nil)
+		b.play(chat(plainChat, responseHeaders(200, false, "content-type", streamType), responseBody(delta+usageChunk, false))...)
+		Expect(b.counted("gen_ai_client_token_usage_count")).To(HaveLen(2))
+		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+		Expect(b.counted("tars_requests_aborted_total")).To(HaveLen(1))
+	})
+
+	It("counts as 499 a client that left before the body's end, and not as missing usage", func() {
+		b := newBench(nil)
+		b.play(post(chatPath), requestBody(`{"model":`, false))
+		Expect(b.counted("tars_requests_total")).To(ConsistOf(ContainSubstring(`code="499"`)))
+		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+	})
+
+	It("may come while a request of another path still passes", func() {
+		Expect(newBench(forwarding).talk(
+			post("/v1/files"), requestBody("a", false), responseHeaders(200, false), requestBody("b", false), responseBody("x", false), requestBody("c", true), responseBody("y", true),
+		)[1:]).To(Equal([]string{"request a", "response headers", "request b", "response x", "request c$", "response y$"}))
+	})
+
+	It("labels what is no model's answer by its path only", func() {
+		b := newBench(forwarding)
+		b.play(get("/v1/files?x=y"), responseHeaders(200, true))
+		Expect(b.counted("tars_requests_total")).To(ConsistOf(`tars_requests_total{code="200",path="other",source="none",tarsbackend="ns/name"} 1`))
+		Expect(b.counted("gen_ai_")).To(BeEmpty())
+	})
+
+	It("tells Anthropic's messages apart", func() {
+		b := newBench(nil)
+		b.play(post("/v1/messages"), requestBody(`{"model":"claude"}`, true), responseHeaders(200, false, "content-type", jsonType),
+			responseBody(`{"model":"claude","usage":{"input_tokens":1,"output_tokens":2}}`, true))
+		Expect(b.counted("gen_ai_client_token_usage_sum")).To(HaveEach(ContainSubstring(`gen_ai_provider_name="anthropic"`)))
+	})
+})
+
+var _ = Describe("The list of models", func() {
+	const list = `{"object":"list","data":[{"id":"gpt-4o-mini"},{"id":"gpt-5"},{"id":"xai/grok-4.5"}]}`
+
+	It("is narrowed and gets aliases, with its headers held until then", func() {
+		Expect(newBench(restricted).talk(get("/v1/models"),
+			responseHeaders(200, false, "content-type", jsonType, "x-tarsbackend-a", "b"), responseBody(list[:40], false), responseBody(list[40:], true),
+		)).To(Equal([]string{
+			"request headers accept-encoding=identity x-tarsbackend-pass=" + token + " route again",
+			"response headers -x-tarsbackend-a",
+			`response {"object":"list","data":[{"id":"gpt-4o-mini"},{"id":"fast"}]}$`,
+		}))
+	})
+
+	It("may have trailers", func() {
+		Expect(newBench(restricted).talk(get("/v1/models"), responseHeaders(200, false, "content-type", jsonType), responseBody(list, false), responseTrailers())[1:]).
+			To(Equal([]string{"response headers", `response {"object":"list","data":[{"id":"gpt-4o-mini"},{"id":"fast"}]}`, "response trailers"}))
+	})
+
+	It("passes at once where there is nothing to change", func() {
+		Expect(newBench(nil).talk(get("/v1/models"), responseHeaders(200, false, "content-type", jsonType), responseBody(list, false))[1:]).
+			To(Equal([]string{"response headers", "response " + list}))
+		Expect(newBench(restricted).talk(get("/v1/models"), responseHeaders(200, false, "content-type", "text/html"), responseBody("x", false))[1:]).
+			To(Equal([]string{"response headers", "response x"}))
+		Expect(newBench(restricted).talk(get("/v1/models"), responseHeaders(500, false, "content-type", jsonType), responseBody("{", false))[1:]).
+			To(Equal([]string{"response headers x-tarsbackend-error-source=tars", "response {"}))
+	})
+
+	It("shows an error inside a 200 untouched", func() {
+		b := newBench(restricted)
+		Expect(b.talk(get("/v1/models"), responseHeaders(200, false, "content-type", jsonType), responseBody(`{"error":{"code":401}}`, true))[2]).
+			To(Equal(`response {"error":{"code":401}}$`))
+		Expect(b.counted("tars_upstream_errors_total")).To(ConsistOf(ContainSubstring(`class="authentication",path="/v1/models"`)))
+	})
+
+	It("is sent in pieces of at most 64 KiB", func() {
+		long := `{"data":[{"id":"claude-1","x":"` + strings.Repeat("x", 150_000) + `"}]}`
+		replies := newBench(restricted).play(get("/v1/models"), responseHeaders(200, false, "content-type", jsonType), responseBody(long, true))
+		got := ""
+		for _, r := range replies[2:] {
+			body := r.GetResponseBody().GetResponse().GetBodyMutation().GetStreamedResponse().GetBody()
+			Expect(len(body)).To(BeNumerically("<=", 64<<10))
+			got += string(body)
+		}
+		Expect(got == long).To(BeTrue())
+	})
+
+	DescribeTable("is refused when it cannot be narrowed",
+		func(want string, answer ...*extprocv3.ProcessingRequest) {
+			words := newBench(restricted).talk(append([]*extprocv3.ProcessingRequest{get("/v1/models")}, answer...)...)
+			Expect(words).To(HaveLen(2))
+			Expect(words[1]).To(MatchRegexp(want))
+		},
+		Entry("compressed", `^answer 502 .*model_list_unreadable`, responseHeaders(200, false, "content-type", jsonType, "content-encoding", "br"), responseBody("x", true)),
+		Entry("no memory", `^answer 503 .*overloaded`, responseHeaders(200, false, "content-type", jsonType), responseBody(strings.Repeat(" ", 2<<20), true)),
+		Entry("too large", `^answer 502 .*model_list_unreadable`, responseHeaders(200, false, "content-type", jsonType), responseBody(strings.Repeat(" ", 4<<20+1), true)),
+	)
+
+	It("shows one model, by its alias too", func() {
+		Expect(newBench(restricted).talk(get("/v1/models/fast?x=y"), responseHeaders(200, false, "content-type", jsonType), responseBody(`{"id":"xai/grok-4.5","x":1}`, true))).
+			To(Equal([]string{
+				"request headers accept-encoding=identity :path=/v1/models/xai/grok-4.5?x=y x-tarsbackend-pass=" + token + " route again",
+				"response headers", `response {"id":"fast","x":1}$`,
+			}))
+		Expect(newBench(restricted).talk(get("/v1/models/claude-3"), responseHeaders(200, false, "content-type", jsonType), responseBody(`{"id":"claude-3"}`, true))).
+			To(Equal([]string{
+				"request headers accept-encoding=identity x-tarsbackend-pass=" + token + " route again",
+				"response headers", `response {"id":"claude-3"}$`,
+			}))
+	})
+
+	It("finds an alias's target below the prefix, whatever characters it has", func() {
+		b := newBench(func(r *config.Route) {
+			r.PathPrefix, r.CanaryPath = "/llm", "/llm/v1/x"
+			r.Aliases = []config.Alias{{Name: "a", Model: "b c/d?e"}}
+		})
+		Expect(b.talk(get("/llm/v1/models/a"))[0]).To(ContainSubstring(":path=/llm/v1/models/b%20c/d%3Fe "))
+	})
+
+	It("has no body to a HEAD", func() {
+		Expect(newBench(restricted).talk(
+			requestHeaders(true, ":method", "HEAD", ":path", "/v1/models"), responseHeaders(200, true, "content-type", jsonType),
+		)[1:]).To(Equal([]string{"response headers"}))
+	})
+})
