@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	processor "github.com/tars-operator/tars-operator/extproc"
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// TestMain lets the test binary be the external processor too: a process of
+// its own, which specs can kill, stop and drain.
+func TestMain(m *testing.M) {
+	if os.Getenv(extprocEnv) == "" {
+		os.Exit(m.Run())
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	err := processor.Run(ctx, os.Args[1:], os.Stderr)
+	cancel()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func TestDataPlane(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "dataplane")
+}
+
+const (
+	chatPath = "/v1/chat/completions"
+	// stepTimeout is for one step of an exchange on a busy machine.
+	stepTimeout = 20 * time.Second
+	credential  = "Bearer sk-dataplane-test"
+	maxBody     = 32 << 20
+)
+
+// The world of every spec of this process: one Envoy, its upstreams and its
+// external processors.
+var world struct {
+	tls, plain *upstream
+	main       *extproc
+	envoy      *envoy
+	client     *http.Client
+}
+
+// testRoute is a route of the external processor's configuration.
+func testRoute(name, prefix string) config.Route {
+	r := config.Route{
+		Name: "default/" + name, PathPrefix: prefix, ServerAddress: "api.router.tetrate.ai", ServerPort: 443,
+		PassToken: "token-of-" + name, CanaryPath: prefix + "/v1/.well-known/tarsbackend/canary-of-" + name,
+		MaxRequestBytes: maxBody,
+	}
+	if prefix == "/" {
+		r.CanaryPath = r.CanaryPath[1:]
+	}
+	return r
+}
+
+// routes are the TarsBackends: what each is for, and the prefix that tells.
+func routes() (cfg config.Config, inEnvoy []envoyRoute) {
+	open, narrow, forward := testRoute("open", "/"), testRoute("narrow", "/narrow"), testRoute("forward", "/forward")
+	narrow.Allow = []string{"gpt-4o-mini", "claude-*"}
+	narrow.Aliases = []config.Alias{{Name: "fast", Model: "xai/grok-4.5"}}
+	narrow.MaxRequestBytes = 1000
+	forward.ForwardUnlistedPaths = true
+	forward.Allow = narrow.Allow
+	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
+	cfg.Routes = []config.Route{open, narrow, forward, testRoute("plain", "/plain"), testRoute("secured", "/secured"), testRoute("unprocessed", "/unprocessed"), testRoute("dead", "/dead")}
+	for _, r := range cfg.Routes {
+		e := envoyRoute{Name: r.Name[len("default/"):], Prefix: r.PathPrefix, Token: r.PassToken, Cluster: "tars", Processor: "main"}
+		if r.PathPrefix == "/" {
+			e.Prefix = ""
+		}
+		switch e.Name {
+		case "plain":
+			e.Cluster = "plain"
+		case "secured":
+			e.Secured = true
+		case "unprocessed":
+			e.Processor = ""
+		case "dead":
+			e.Cluster = "dead"
+		}
+		inEnvoy = append(inEnvoy, e)
+	}
+	return cfg, inEnvoy
+}
+
+func port(address string) string {
+	GinkgoHelper()
+	_, p, err := net.SplitHostPort(address)
+	Expect(err).NotTo(HaveOccurred())
+	return p
+}
+
+var _ = BeforeSuite(func() {
+	world.tls, world.plain = startUpstream(true), startUpstream(false)
+	DeferCleanup(world.tls.Close)
+	DeferCleanup(world.plain.Close)
+	cfg, inEnvoy := routes()
+	world.main = startExtproc(cfg, "127.0.0.1:0")
+	DeferCleanup(world.main.kill)
+	world.envoy = startEnvoy(envoyConfig{
+		Routes:       inEnvoy,
+		ExtProcPorts: map[string]string{"main": port(world.main.grpc)},
+		Upstreams: map[string]envoyUpstream{
+			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"},
+		},
+	})
+	DeferCleanup(world.envoy.kill)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableCompression = true
+	world.client = &http.Client{Transport: transport}
+	DeferCleanup(transport.CloseIdleConnections)
+})

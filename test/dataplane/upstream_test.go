@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"encoding/pem"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// upstream stands where TARS is and does what a spec says, to the byte: for
+// what the stand-in of test/tarsfake does not do on demand.
+type upstream struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	handlers map[string]http.HandlerFunc // by request id
+	seen     []*http.Request
+}
+
+// startUpstream serves HTTP/2 over TLS as TARS does, or HTTP/1.1 in plain
+// text.
+func startUpstream(overTLS bool) *upstream {
+	u := &upstream{handlers: map[string]http.HandlerFunc{}}
+	u.Server = httptest.NewUnstartedServer(u)
+	if overTLS {
+		u.EnableHTTP2 = true
+		u.StartTLS()
+	} else {
+		u.Start()
+	}
+	return u
+}
+
+// config is its cluster in Envoy.
+func (u *upstream) config() envoyUpstream {
+	GinkgoHelper()
+	_, port, err := net.SplitHostPort(u.Listener.Addr().String())
+	Expect(err).NotTo(HaveOccurred())
+	c := envoyUpstream{Port: port}
+	if cert := u.Certificate(); cert != nil {
+		c.CA = filepath.Join(GinkgoT().TempDir(), "ca.pem")
+		Expect(os.WriteFile(c.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o600)).To(Succeed())
+	}
+	return c
+}
+
+// answer says how the request of an id is answered; other requests get 200
+// and no body.
+func (u *upstream) answer(id string, handler http.HandlerFunc) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.handlers[id] = handler
+}
+
+// ServeHTTP implements http.Handler.
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	u.mu.Lock()
+	handler := u.handlers[r.Header.Get("x-request-id")]
+	u.seen = append(u.seen, r)
+	u.mu.Unlock()
+	if handler != nil {
+		handler(w, r)
+	}
+}
+
+// requests returns what reached it under an id.
+func (u *upstream) requests(id string) []*http.Request {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var found []*http.Request
+	for _, r := range u.seen {
+		if r.Header.Get("x-request-id") == id {
+			found = append(found, r)
+		}
+	}
+	return found
+}
