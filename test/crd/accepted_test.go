@@ -41,7 +41,11 @@ var _ = Describe("A TarsBackend is accepted", func() {
 
 		Entry("an empty endpoint, which means the default", `endpoint: {}`),
 		Entry("an endpoint of two labels", `endpoint: {hostname: a.b}`),
-		Entry("an endpoint with digits and hyphens", `endpoint: {hostname: 1-a.2--b.example}`),
+		Entry("an endpoint with digits and hyphens", `endpoint: {hostname: 0-az09-a.9--z.a-09z-0}`),
+		Entry("an endpoint of letters and digits", `endpoint: {hostname: a-9.z-z.9-9.z-a}`),
+		Entry("an endpoint that ends in a digit", `endpoint: {hostname: z.0-9}`),
+		Entry("an endpoint of one-letter labels", `endpoint: {hostname: 9.0.z.a}`),
+		Entry("an endpoint whose last label has 63 characters", `endpoint: {hostname: a.`+text(63)+`}`),
 		Entry("an endpoint with a label of 63 characters", `endpoint: {hostname: `+text(63)+`.example.com}`),
 		Entry("an endpoint of 253 characters", `endpoint: {hostname: `+longHost(253)+`}`),
 		Entry("an endpoint that begins like an address", `endpoint: {hostname: 192.0.2.1.example.com}`),
@@ -52,9 +56,12 @@ var _ = Describe("A TarsBackend is accepted", func() {
 		Entry("an empty tls", `endpoint: {tls: {}}`),
 
 		Entry("a Secret of one character", secretRef(`name: s`)),
-		Entry("a Secret with dots, digits and hyphens", secretRef(`name: 1.tars-api.key`)),
+		Entry("a Secret with dots, digits and hyphens", secretRef(`name: 0.az-09.9`)),
+		Entry("a Secret that begins and ends in letters", secretRef(`name: a-09.z`)),
+		Entry("a Secret that begins with the last digit", secretRef(`name: 9z.0a`)),
+		Entry("a Secret that begins with the last letter", secretRef(`name: z9-0`)),
 		Entry("a Secret with a name of 253 characters", secretRef(`name: `+text(253))),
-		Entry("a key with every kind of character", secretRef(`name: s, key: "-._aZ9"`)),
+		Entry("a key with every kind of character", secretRef(`name: s, key: "-._azAZ09"`)),
 		Entry("a key of 253 characters", secretRef(`name: s, key: `+text(253))),
 
 		Entry("empty models", `models: {}`),
@@ -127,6 +134,7 @@ var _ = Describe("A TarsBackend is accepted in its limits and its pods", func() 
 		Entry("32 variables", env(listOf(32, `{name: A%d}`))),
 		Entry("a variable with a name of 128 characters and a value of 1024", env(`[{name: `+text(128)+`, value: `+text(1024)+`}]`)),
 		Entry("a variable of one underscore", env(`[{name: _}]`)),
+		Entry("variables of each kind of character", env(`[{name: AZ_az09}, {name: ZAza90}, {name: az}, {name: za}]`)),
 		Entry("an endpoint of telemetry", env(`[{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://collector.example.com:4317"}]`)),
 		Entry("Go's memory limit", env(`[{name: GOMEMLIMIT, value: 100MiB}]`)),
 		Entry("variables that only look like refused ones", env(`[{name: MY_HTTP_PROXY_HOST}, {name: OLD_NAME}, {name: HEADERS}, {name: SSL_CERTS}]`)),
@@ -136,7 +144,8 @@ var _ = Describe("A TarsBackend is accepted in its limits and its pods", func() 
 		Expect(admit(ctx, tarsBackend(name, ""))).To(Succeed())
 	},
 		Entry("of one letter", "a"),
-		Entry("with digits and hyphens", "llm-2-eu"),
+		Entry("with the first and last letters and digits", "a-z09"),
+		Entry("with the last letter first", "z0-9a"),
 		Entry("of 253 characters", text(253)),
 	)
 })

@@ -88,7 +88,8 @@ func httpRoute(from *unstructured.Unstructured) *unstructured.Unstructured {
 		spec["hostnames"] = hostnames
 	}
 	route := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
-	route.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"))
+	route.SetAPIVersion(gatewayv1.GroupName + "/v1")
+	route.SetKind("HTTPRoute")
 	route.SetNamespace(from.GetNamespace())
 	route.SetName(from.GetName())
 	return route
