@@ -4,7 +4,7 @@ package conditions
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -65,7 +65,9 @@ var withoutEvidence = map[string]func(*Observation){
 	"another's route status": func(o *Observation) { o.Route.Status.Parents[0].ControllerName = otherGateway },
 }
 
-func drop(all *[]metav1.Condition, conditionType string) { meta.RemoveStatusCondition(all, conditionType) }
+func drop(all *[]metav1.Condition, conditionType string) {
+	meta.RemoveStatusCondition(all, conditionType)
+}
 
 // harmless are changes that, alone, leave Ready True.
 var harmless = map[string]func(*Observation){
@@ -102,7 +104,9 @@ func changes() []func(*Observation) {
 	}
 	return append(all,
 		func(o *Observation) { o.Conflicts = []Finding{{Reason: v1alpha1.ReasonNameConflict, Message: "m"}} },
-		func(o *Observation) { o.Parents[0].Refused = []Finding{{Reason: v1alpha1.ReasonConflicted, Message: "m"}} },
+		func(o *Observation) {
+			o.Parents[0].Refused = []Finding{{Reason: v1alpha1.ReasonConflicted, Message: "m"}}
+		},
 		func(o *Observation) { o.Canary.NotPossible = []string{"no"} },
 		func(o *Observation) { o.Canary.Missing = []string{"none"} },
 		func(o *Observation) { o.routeSays(cond("ResolvedRefs", isFalse, "X", disabledText, 0)) },
@@ -214,14 +218,14 @@ var _ = Describe("Compute", func() {
 		}
 	})
 	It("keeps its invariants for any observation", func() {
-		random := rand.New(rand.NewSource(GinkgoRandomSeed()))
+		random := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 0))
 		all := changes()
 		ready := 0
 		for range rounds {
 			o := good()
 			plantKey(o)
-			for range random.Intn(5) {
-				tryTo(all[random.Intn(len(all))], o)
+			for range random.IntN(5) {
+				tryTo(all[random.IntN(len(all))], o)
 			}
 			before := o.Route.DeepCopy()
 			checkInvariants(o)
