@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tars-operator/tars-operator/controllers"
+	"github.com/tars-operator/tars-operator/controllers/manager"
+)
+
+// testManager is a running manager whose requests are counted and whose logs
+// are kept.
+type testManager struct {
+	reconciler *controllers.TarsBackendReconciler
+	requests   *requestLog
+	logs       *syncBuffer
+	stop       func()
+}
+
+// startManager runs the manager with a stand-in for the prober.
+func startManager(cfg *rest.Config, p *fakeProber) *testManager {
+	GinkgoHelper()
+	scheme, err := manager.Scheme()
+	Expect(err).NotTo(HaveOccurred())
+	cacheOptions, err := controllers.CacheOptions()
+	Expect(err).NotTo(HaveOccurred())
+	m := &testManager{requests: &requestLog{}, logs: &syncBuffer{}}
+	cfg = rest.CopyConfig(cfg)
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return &countingTransport{next, m.requests} })
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme: scheme, Cache: cacheOptions,
+		Logger:                        zap.New(zap.WriteTo(m.logs)),
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:        "0",
+		LeaderElection:                true,
+		LeaderElectionID:              manager.LeaderElectionID,
+		LeaderElectionNamespace:       leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		Controller:                    config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	m.reconciler, err = controllers.NewTarsBackendReconciler(mgr, p, controllers.Settings{
+		AllowedEndpoints:       []string{"*.tetrate.ai", "tars.example.com"},
+		GatewayControllerNames: []gatewayv1.GatewayController{egController},
+		ExtProcImage:           "registry.example.com/tars-operator:test",
+	})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	m.stop = sync.OnceFunc(func() {
+		cancel()
+		Eventually(done).Should(Receive(BeNil()))
+	})
+	Eventually(mgr.Elected()).Should(BeClosed())
+	return m
+}
+
+// countingTransport records every request that changes something.
+type countingTransport struct {
+	next http.RoundTripper
+	log  *requestLog
+}
+
+func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(r)
+	if r.Method != http.MethodGet && err == nil {
+		t.log.add(fmt.Sprintf("%s %s %d", r.Method, r.URL.Path, response.StatusCode))
+	}
+	return response, err
+}
+
+// requestLog is a list of requests.
+type requestLog struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *requestLog) add(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, s)
+}
+
+// about lists the requests about a namespace, in order.
+func (l *requestLog) about(namespace string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []string
+	for _, s := range l.list {
+		if bytes.Contains([]byte(s), []byte("/namespaces/"+namespace+"/")) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// syncBuffer is a buffer that several may write to.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

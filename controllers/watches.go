@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
+	"github.com/tars-operator/tars-operator/controllers/desired"
+)
+
+// How often and how long. Nothing else in this package has a duration.
+const (
+	// maxConcurrent reconciles, of different TarsBackends.
+	maxConcurrent = 4
+	// reconcileTimeout bounds one reconcile: a hung API server must not hold a
+	// worker for ever.
+	reconcileTimeout = time.Minute
+	// firstRetry and lastRetry bound the pauses after an error, each twice the
+	// one before.
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = time.Minute
+)
+
+// ControllerName is that of the controller in metrics and logs.
+const ControllerName = "tarsbackend"
+
+// NewTarsBackendReconciler makes the reconciler and its watches.
+func NewTarsBackendReconciler(mgr manager.Manager, prober Prober, settings Settings) (*TarsBackendReconciler, error) {
+	children, err := newChildrenCache(mgr)
+	if err != nil {
+		return nil, err
+	}
+	r := &TarsBackendReconciler{
+		client: mgr.GetClient(), children: children, direct: mgr.GetAPIReader(),
+		recorder: mgr.GetEventRecorder(string(FieldOwner)),
+		prober:   prober, settings: settings, memory: newMemory(),
+	}
+	if err := indexStatic(mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
+	c, err := ctrl.NewControllerManagedBy(mgr).
+		Named(ControllerName).
+		For(&v1alpha1.TarsBackend{}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: maxConcurrent,
+			ReconciliationTimeout:   reconcileTimeout,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Build(r)
+	if err != nil {
+		return nil, fmt.Errorf("building the controller: %w", err)
+	}
+	w := &watcher{mgr: mgr, controller: c, reader: mgr.GetClient(), children: children, started: map[string]bool{}}
+	r.platform = &platform{client: mgr.GetClient(), direct: mgr.GetAPIReader(), startWatches: w.startPlatform}
+	if err := w.startStatic(prober); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// watcher starts watches, each once.
+type watcher struct {
+	mgr        manager.Manager
+	controller controller.Controller
+	reader     client.Reader
+	children   cache.Cache
+	started    map[string]bool
+}
+
+// watch starts one watch under a name of its own.
+func (w *watcher) watch(name string, src source.Source) error {
+	if w.started[name] {
+		return nil
+	}
+	if err := w.controller.Watch(src); err != nil {
+		return fmt.Errorf("watching %s: %w", name, err)
+	}
+	w.started[name] = true
+	return nil
+}
+
+// needsPlatform says which kinds exist only where Envoy Gateway is installed.
+func needsPlatform(kind schema.GroupVersionKind) bool {
+	return kind.Group == gatewayv1.GroupName || kind.Group == kindBackend.Group
+}
+
+// watchChildren starts the watches on our children of some kinds. Changes of
+// status pass: they are how we learn what became of a child.
+func (w *watcher) watchChildren(wanted func(schema.GroupVersionKind) bool) error {
+	owned := handler.EnqueueRequestForOwner(w.mgr.GetScheme(), w.mgr.GetRESTMapper(), &v1alpha1.TarsBackend{}, handler.OnlyControllerOwner())
+	for _, kind := range desired.Kinds() {
+		if !wanted(kind) {
+			continue
+		}
+		obj, err := emptyOf(w.mgr.GetScheme(), kind)
+		if err != nil {
+			return err
+		}
+		if err := w.watch("children of kind "+kind.Kind, source.Kind(w.children, obj, owned)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startStatic starts the watches that every cluster can serve.
+func (w *watcher) startStatic(prober Prober) error {
+	if err := w.watchChildren(func(k schema.GroupVersionKind) bool { return !needsPlatform(k) }); err != nil {
+		return err
+	}
+	for _, one := range []struct {
+		name string
+		obj  client.Object
+		h    handler.EventHandler
+		p    []predicate.Predicate
+	}{
+		{"source Secrets", metadataOf(kindSecret), w.byIndex(indexSecret, objectKey), nil},
+		{"CA ConfigMaps", metadataOf(kindConfigMap), w.byIndex(indexCA, objectKey), nil},
+		{"CustomResourceDefinitions", metadataOf(kindCRD), w.everyTarsBackend(), []predicate.Predicate{predicate.NewPredicateFuncs(isPlatformCRD)}},
+		{"Namespaces", metadataOf(kindNamespace), w.inNamespace(), []predicate.Predicate{predicate.LabelChangedPredicate{}}},
+	} {
+		if err := w.watch(one.name, source.Kind(w.mgr.GetCache(), one.obj, one.h, one.p...)); err != nil {
+			return err
+		}
+	}
+	return w.watch("the canary", source.Channel(prober.Events(), &handler.EnqueueRequestForObject{}))
+}
+
+// startPlatform starts the watches that need the Gateway API's and Envoy
+// Gateway's CRDs. It may be called again after it failed.
+func (w *watcher) startPlatform(ctx context.Context) error {
+	if !w.started[indexClass] {
+		if err := indexPlatform(ctx, w.mgr.GetFieldIndexer()); err != nil {
+			return err
+		}
+		w.started[indexClass] = true
+	}
+	if err := w.watchChildren(needsPlatform); err != nil {
+		return err
+	}
+	for _, one := range []struct {
+		name string
+		obj  client.Object
+		h    handler.EventHandler
+		p    []predicate.Predicate
+	}{
+		{"Gateways", &gatewayv1.Gateway{}, w.byIndex(indexGateway, objectKey), nil},
+		{"GatewayClasses", &gatewayv1.GatewayClass{}, w.byClass(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
+		{"Services of Envoys", &corev1.Service{}, w.byEnvoyLabels(), nil},
+		{"EndpointSlices", &discoveryv1.EndpointSlice{}, w.byService(), nil},
+	} {
+		if err := w.watch(one.name, source.Kind(w.mgr.GetCache(), one.obj, one.h, one.p...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func metadataOf(kind schema.GroupVersionKind) client.Object {
+	obj := &metav1.PartialObjectMetadata{}
+	obj.SetGroupVersionKind(kind)
+	return obj
+}
+
+func isPlatformCRD(obj client.Object) bool {
+	_, ok := platformCRDs()[obj.GetName()]
+	return ok
+}
+
+func objectKey(obj client.Object) string { return client.ObjectKeyFromObject(obj).String() }
