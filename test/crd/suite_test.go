@@ -48,9 +48,10 @@ var _ = SynchronizedBeforeSuite(func() []byte {
 		ControlPlaneStartTimeout: startTimeout,
 		ControlPlaneStopTimeout:  startTimeout,
 	}
+	// Also when it does not take the CRD: the processes would stay for ever.
+	DeferCleanup(env.Stop)
 	_, err := env.Start()
 	Expect(err).NotTo(HaveOccurred(), "an API server starts and accepts the CRD")
-	DeferCleanup(env.Stop)
 	return env.KubeConfig
 }, func(kubeconfig []byte) {
 	var err error
