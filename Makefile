@@ -159,15 +159,16 @@ helm-uninstall: ## Uninstall the chart; the CRD and the traffic stay.
 
 .PHONY: demo
 demo: ## From nothing to an answer: a local cluster, Envoy Gateway, the chart, a request (root).
-	$(CLUSTER) demo
+	hack/demo.sh
 
 .PHONY: demo-down
 demo-down: ## Remove all that demo made.
-	$(CLUSTER) demo-down
+	hack/demo.sh down
 
 .PHONY: cluster-up
 cluster-up: ## Start a local cluster with Envoy Gateway (root).
 	$(CLUSTER) up
+	$(CLUSTER) gateway
 
 .PHONY: cluster-down
 cluster-down: ## Stop it and leave nothing.
