@@ -42,6 +42,8 @@ func explain(status int, details string) (what, code string, limited bool) {
 		return "a limit of the platform is used up; retry later", "rate_limit_exceeded", true
 	case status == http.StatusUnauthorized:
 		return "the credentials for this gateway are missing or wrong; ask the platform team for a client key", "unauthorized", false
+	case has("upgrade_failed"):
+		return "it does not support connection upgrades (WebSocket) on this route", "upgrade_not_supported", false
 	case status == http.StatusForbidden:
 		return "the platform's access policy refuses this request", "forbidden", false
 	case has("no_healthy_upstream", "cluster_not_found", "no_cluster"):

@@ -77,6 +77,12 @@ func UpgradeNotSupported(path string) *Error {
 		"A connection upgrade is not supported on "+path+". Send a plain POST without the Upgrade header.")
 }
 
+// TrailersNotSupported is for a request with trailers.
+func TrailersNotSupported() *Error {
+	return client(http.StatusBadRequest, "trailers_not_supported",
+		"The request ends with trailers, which this gateway does not support. Send headers only.")
+}
+
 // MissingBody is for an inference request without a body.
 func MissingBody() *Error {
 	return client(http.StatusBadRequest, "missing_body", "The request has no body. Send a JSON object with a \"model\".")

@@ -57,7 +57,7 @@ func (s *session) holdBody(m *extprocv3.HttpBody) error {
 		return s.refuse(e)
 	}
 	if m.GetEndOfStream() {
-		return s.endHeld(nil)
+		return s.endHeld()
 	}
 	return nil
 }
@@ -81,13 +81,9 @@ func (s *session) keep(p []byte) *apierror.Error {
 	return nil
 }
 
-// endHeld decides about a held request at its end, and lets it go: headers,
-// body and trailers, if any.
-func (s *session) endHeld(trailers *extprocv3.HttpTrailers) error {
+// endHeld decides about a held request at its end, and lets it go.
+func (s *session) endHeld() error {
 	held := s.held
-	if held == nil {
-		return unexpected("end of the request")
-	}
 	splices, e := s.decide(held)
 	if e != nil {
 		return s.refuse(e)
@@ -99,15 +95,12 @@ func (s *session) endHeld(trailers *extprocv3.HttpTrailers) error {
 	if err != nil {
 		return err
 	}
-	pieces := pieceSender{session: s, last: trailers == nil}
+	pieces := pieceSender{session: s}
 	if err := splice(held.buffer, splices, pieces.add); err != nil {
 		return err
 	}
 	s.held = nil
-	if err := pieces.flush(); err != nil || trailers == nil {
-		return err
-	}
-	return s.send(requestTrailers(trailers))
+	return pieces.send(true)
 }
 
 // decide applies the policy to a whole body.

@@ -63,15 +63,7 @@ func piece(p []byte, last bool) *extprocv3.CommonResponse {
 	}}
 }
 
-// requestTrailers lets trailers pass, but for headers of ours.
-func requestTrailers(t *extprocv3.HttpTrailers) *extprocv3.ProcessingResponse {
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{
-		RequestTrailers: &extprocv3.TrailersResponse{
-			HeaderMutation: mutation(nil, newHeaders(t.GetTrailers()).ours()),
-		},
-	}}
-}
-
+// responseTrailers lets trailers pass, but for headers of ours.
 func responseTrailers(t *extprocv3.HttpTrailers) *extprocv3.ProcessingResponse {
 	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{
 		ResponseTrailers: &extprocv3.TrailersResponse{

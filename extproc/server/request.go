@@ -176,18 +176,15 @@ func (s *session) requestBody(m *extprocv3.HttpBody) error {
 	return unexpected("request body")
 }
 
-// requestTrailers ends a body that has no other end.
-func (s *session) requestTrailers(m *extprocv3.HttpTrailers) error {
-	switch s.in {
-	case holding:
-		return s.endHeld(m)
-	case passing:
-		s.in = ended
-		return s.send(requestTrailers(m))
-	case ended:
-		if s.out != waiting {
-			return nil
-		}
+// requestTrailers refuses: behind a retry policy, Envoy (1.39, 1.40) sends
+// the body of a request with trailers twice in this mode. Nobody's SDK sends
+// trailers, and HTTP/1 ones do not get here.
+func (s *session) requestTrailers() error {
+	switch {
+	case s.in == holding && s.held != nil, s.in == passing:
+		return s.refuse(apierror.TrailersNotSupported())
+	case s.in == ended && s.out != waiting:
+		return nil // the gateway has answered; nobody waits for the request
 	}
 	return unexpected("request trailers")
 }

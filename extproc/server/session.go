@@ -86,7 +86,7 @@ func (s *session) handle(msg *extprocv3.ProcessingRequest) error {
 	case *extprocv3.ProcessingRequest_RequestBody:
 		return s.requestBody(m.RequestBody)
 	case *extprocv3.ProcessingRequest_RequestTrailers:
-		return s.requestTrailers(m.RequestTrailers)
+		return s.requestTrailers()
 	case *extprocv3.ProcessingRequest_ResponseHeaders:
 		return s.responseHeaders(m.ResponseHeaders, attrs)
 	case *extprocv3.ProcessingRequest_ResponseBody:

@@ -47,7 +47,6 @@ func splice(b *memory.Buffer, splices []splicing, emit func(p []byte) error) err
 // until it knows that it is the last.
 type pieceSender struct {
 	session *session
-	last    bool // the last piece ends the request: no trailers follow
 	pending []byte
 }
 
@@ -60,8 +59,10 @@ func (p *pieceSender) add(data []byte) error {
 			p.pending = append(p.pending, piece...)
 			continue
 		}
-		if err := p.send(false); err != nil {
-			return err
+		if len(p.pending) > 0 {
+			if err := p.send(false); err != nil {
+				return err
+			}
 		}
 		p.pending = piece
 	}
@@ -69,10 +70,5 @@ func (p *pieceSender) add(data []byte) error {
 }
 
 func (p *pieceSender) send(last bool) error {
-	if len(p.pending) == 0 && !last {
-		return nil
-	}
 	return p.session.send(requestPiece(p.pending, last))
 }
-
-func (p *pieceSender) flush() error { return p.send(p.last) }

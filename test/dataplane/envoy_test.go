@@ -87,7 +87,7 @@ func startEnvoy(c envoyConfig) *envoy {
 
 	admin := filepath.Join(dir, "admin")
 	e := &envoy{accessLog: c.AccessLog, process: start("envoy", exec.Command(envoyBinary(), "-c", path, "--admin-address-path", admin,
-		"--use-dynamic-base-id", "--concurrency", "2", "--log-level", "warning"))}
+		"--use-dynamic-base-id", "--concurrency", "2", "--file-flush-interval-msec", "20", "--log-level", "warning"))}
 	Eventually(func(g Gomega) {
 		g.Expect(e.ended()).To(BeFalse(), "Envoy ended: %s", e.output.String())
 		address, err := os.ReadFile(admin)
