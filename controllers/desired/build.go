@@ -4,43 +4,40 @@ package desired
 
 import (
 	"errors"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
 )
 
-// Build makes all children. It fails only on input that the API server and
-// the resolving of references would have refused.
+// Build makes all children. They share no memory with the input. It fails only
+// on input that the API server and the resolving of references would have
+// refused.
 func Build(in Input) (Objects, error) {
-	if in.Backend == nil || in.Backend.UID == "" {
-		return Objects{}, errors.New("building the children of an object that has no UID")
+	if err := in.validate(); err != nil {
+		return Objects{}, err
 	}
-	if len(in.Parents) == 0 {
-		return Objects{}, errors.New("building the children of an object without a parent")
-	}
-	extProcConfig, err := extProcConfig(in.Backend)
+	in.Backend = in.Backend.DeepCopy()
+	settings, err := extProcConfig(in.Backend)
 	if err != nil {
 		return Objects{}, err
 	}
-	data, configHash, err := config.Marshal(extProcConfig)
+	data, configHash, err := config.Marshal(settings)
 	if err != nil {
 		return Objects{}, err
 	}
-	timeouts, err := timeouts(in.Backend)
-	if err != nil {
-		return Objects{}, err
-	}
+	pods := extProcPods{Input: in, configHash: configHash, drainSeconds: settings.DrainSeconds}
 
-	route := HTTPRoute(in, timeouts)
+	route := HTTPRoute(in)
 	translated := []client.Object{
 		Backend(in.Backend),
 		CredentialFilter(in.Backend),
 		UnprocessedFilter(in.Backend),
 		EnvoyExtensionPolicy(in.Backend),
-		BackendTrafficPolicy(in.Backend, timeouts),
+		BackendTrafficPolicy(in.Backend),
 	}
-	routeHash, err := hashObjects(append(translated, route))
+	routeHash, err := hashObjects(slices.Concat(translated, []client.Object{route}))
 	if err != nil {
 		return Objects{}, err
 	}
@@ -54,16 +51,32 @@ func Build(in Input) (Objects, error) {
 		ServiceAccount(in.Backend),
 		NetworkPolicy(in.Backend),
 		Service(in.Backend),
-		Deployment(in, configHash),
+		Deployment(pods),
 	}
 	if budget := PodDisruptionBudget(in.Backend); budget != nil {
 		ordered = append(ordered, budget)
 	}
-	ordered = append(append(ordered, translated...), route)
 	return Objects{
-		Ordered:    ordered,
+		Ordered:    slices.Concat(ordered, translated, []client.Object{route}),
 		ConfigHash: configHash,
 		RouteHash:  routeHash,
 		CanaryPath: CanaryPath(in.Backend),
 	}, nil
+}
+
+// validate refuses what would make children that look right and are not.
+func (in Input) validate() error {
+	switch {
+	case in.Backend == nil || in.Backend.UID == "":
+		return errors.New("building the children of an object that has no UID")
+	case len(in.Parents) == 0:
+		return errors.New("building the children of an object without a parent")
+	case in.Key == "":
+		return errors.New("building the children of an object without a key")
+	case in.ExtProcImage == "":
+		return errors.New("building the children of an object without the external processor's image")
+	case in.Backend.Spec.Endpoint.Hostname == "" || in.Backend.Spec.Endpoint.Port == 0:
+		return errors.New("building the children of an object without an endpoint")
+	}
+	return nil
 }

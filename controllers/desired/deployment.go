@@ -4,10 +4,11 @@ package desired
 
 import (
 	"fmt"
-	"time"
+	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -28,10 +29,17 @@ const (
 	stopMarginSeconds = int64(5)
 )
 
+// extProcPods is what the external processor's pods are made from.
+type extProcPods struct {
+	Input
+	configHash   string
+	drainSeconds int64
+}
+
 // Deployment runs the external processor. Its pods carry the hash of their
 // configuration, so that a change rolls them one by one while requests in
 // flight end where they began.
-func Deployment(in Input, configHash string) *appsv1.Deployment {
+func Deployment(in extProcPods) *appsv1.Deployment {
 	b := in.Backend
 	m := extProcMeta(b, extProcName(b))
 	return &appsv1.Deployment{
@@ -47,12 +55,12 @@ func Deployment(in Input, configHash string) *appsv1.Deployment {
 				},
 			},
 			RevisionHistoryLimit: new(int32(2)),
-			Template:             podTemplate(in, m.Labels, configHash),
+			Template:             podTemplate(in, m.Labels),
 		},
 	}
 }
 
-func podTemplate(in Input, labels map[string]string, configHash string) corev1.PodTemplateSpec {
+func podTemplate(in extProcPods, labels map[string]string) corev1.PodTemplateSpec {
 	user := userTemplate(in.Backend)
 	annotations := map[string]string{}
 	merged := map[string]string{}
@@ -64,13 +72,11 @@ func podTemplate(in Input, labels map[string]string, configHash string) corev1.P
 			annotations[key] = string(value)
 		}
 	}
-	for key, value := range labels {
-		merged[key] = value
-	}
-	annotations[v1alpha1.AnnotationConfigHash] = configHash
+	maps.Copy(merged, labels)
+	annotations[v1alpha1.AnnotationConfigHash] = in.configHash
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: merged, Annotations: annotations},
-		Spec:       podSpec(in, user, configHash),
+		Spec:       podSpec(in, user),
 	}
 }
 
@@ -81,7 +87,7 @@ func userTemplate(b *v1alpha1.TarsBackend) v1alpha1.ExtProcPodTemplate {
 	return *b.Spec.ExtProc.PodTemplate
 }
 
-func podSpec(in Input, user v1alpha1.ExtProcPodTemplate, configHash string) corev1.PodSpec {
+func podSpec(in extProcPods, user v1alpha1.ExtProcPodTemplate) corev1.PodSpec {
 	b := in.Backend
 	nodeSelector := map[string]string{}
 	for key, value := range user.NodeSelector {
@@ -95,7 +101,7 @@ func podSpec(in Input, user v1alpha1.ExtProcPodTemplate, configHash string) core
 		ServiceAccountName:            extProcName(b),
 		AutomountServiceAccountToken:  new(false),
 		EnableServiceLinks:            new(false),
-		TerminationGracePeriodSeconds: new(gracePeriodSeconds(b)),
+		TerminationGracePeriodSeconds: new(preStopSeconds + in.drainSeconds + stopMarginSeconds),
 		ImagePullSecrets:              user.ImagePullSecrets,
 		NodeSelector:                  nodeSelector,
 		Tolerations:                   user.Tolerations,
@@ -107,11 +113,11 @@ func podSpec(in Input, user v1alpha1.ExtProcPodTemplate, configHash string) core
 			RunAsGroup:     new(nonroot),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
-		Containers: []corev1.Container{container(in, user)},
+		Containers: []corev1.Container{container(in.Input, user)},
 		Volumes: []corev1.Volume{{
 			Name: configVolume,
 			VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-				LocalObjectReference: corev1.LocalObjectReference{Name: configMapName(b, configHash)},
+				LocalObjectReference: corev1.LocalObjectReference{Name: configMapName(b, in.configHash)},
 				DefaultMode:          new(int32(0o444)),
 			}},
 		}},
@@ -135,11 +141,11 @@ func container(in Input, user v1alpha1.ExtProcPodTemplate) corev1.Container {
 			{Name: grpcPortName, ContainerPort: grpcPort, Protocol: corev1.ProtocolTCP},
 			{Name: httpPortName, ContainerPort: httpPort, Protocol: corev1.ProtocolTCP},
 		},
-		StartupProbe:   probe(1, 60),
-		ReadinessProbe: probe(1, 3),
+		StartupProbe:   probe(1, 1, 60),
+		ReadinessProbe: probe(1, 1, 3),
 		// Lenient: a busy external processor must not be killed for it. Envoy's
 		// own health check takes a hung one out long before.
-		LivenessProbe: probe(10, 6),
+		LivenessProbe: probe(10, 5, 6),
 		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
 			Sleep: &corev1.SleepAction{Seconds: preStopSeconds},
 		}},
@@ -152,11 +158,11 @@ func container(in Input, user v1alpha1.ExtProcPodTemplate) corev1.Container {
 	}
 }
 
-func probe(periodSeconds, failures int32) *corev1.Probe {
+func probe(periodSeconds, timeoutSeconds, failures int32) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler:     corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: grpcPort, Service: new("")}},
 		PeriodSeconds:    periodSeconds,
-		TimeoutSeconds:   1,
+		TimeoutSeconds:   timeoutSeconds,
 		FailureThreshold: failures,
 		SuccessThreshold: 1,
 	}
@@ -181,11 +187,40 @@ func environment(user v1alpha1.ExtProcPodTemplate) []corev1.EnvVar {
 	return append(variables, ours...)
 }
 
+// resources are the user's. What is missing of requests and of the memory
+// limit is filled in: without a limit the external processor could not tell how
+// many bytes it may hold.
 func resources(b *v1alpha1.TarsBackend) corev1.ResourceRequirements {
+	defaults := v1alpha1.DefaultExtProcResources()
 	if b.Spec.ExtProc == nil || b.Spec.ExtProc.Resources == nil {
-		return v1alpha1.DefaultExtProcResources()
+		return defaults
 	}
-	return *b.Spec.ExtProc.Resources
+	r := *b.Spec.ExtProc.Resources.DeepCopy()
+	if _, limited := r.Limits[corev1.ResourceMemory]; !limited {
+		limit := defaults.Limits[corev1.ResourceMemory]
+		if request, ok := r.Requests[corev1.ResourceMemory]; ok && request.Cmp(limit) > 0 {
+			limit = request
+		}
+		r.Limits = with(r.Limits, corev1.ResourceMemory, limit)
+	}
+	for name, request := range defaults.Requests {
+		if _, requested := r.Requests[name]; requested {
+			continue
+		}
+		if limit, limited := r.Limits[name]; limited && limit.Cmp(request) < 0 {
+			request = limit
+		}
+		r.Requests = with(r.Requests, name, request)
+	}
+	return r
+}
+
+func with(list corev1.ResourceList, name corev1.ResourceName, value resource.Quantity) corev1.ResourceList {
+	if list == nil {
+		list = corev1.ResourceList{}
+	}
+	list[name] = value.DeepCopy()
+	return list
 }
 
 // spread makes replicas prefer different nodes.
@@ -201,12 +236,10 @@ func spread(b *v1alpha1.TarsBackend) *corev1.Affinity {
 	}}
 }
 
-// gracePeriodSeconds covers the pre-stop pause, the drain and a margin. The
-// drain was parsed before: an unparsable one never gets here.
-func gracePeriodSeconds(b *v1alpha1.TarsBackend) int64 {
-	drain, err := drainTimeout(b)
-	if err != nil {
-		drain = v1alpha1.DefaultDrainTimeout
+// replicas is spec.extProc.replicas or its default.
+func replicas(b *v1alpha1.TarsBackend) int32 {
+	if b.Spec.ExtProc == nil || b.Spec.ExtProc.Replicas == nil {
+		return v1alpha1.DefaultExtProcReplicas
 	}
-	return preStopSeconds + int64(drain/time.Second) + stopMarginSeconds
+	return *b.Spec.ExtProc.Replicas
 }

@@ -4,11 +4,7 @@ package desired
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"time"
-
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/extproc/config"
@@ -16,7 +12,7 @@ import (
 
 // extProcConfig is the configuration of the external processor.
 func extProcConfig(b *v1alpha1.TarsBackend) (config.Config, error) {
-	drain, err := drainTimeout(b)
+	drain, err := drainSeconds(b)
 	if err != nil {
 		return config.Config{}, err
 	}
@@ -44,7 +40,7 @@ func extProcConfig(b *v1alpha1.TarsBackend) (config.Config, error) {
 	return config.Config{
 		Version:      config.Version,
 		Routes:       []config.Route{route},
-		DrainSeconds: int64(drain / time.Second),
+		DrainSeconds: drain,
 	}, nil
 }
 
@@ -59,24 +55,4 @@ func forwardUnlistedPaths(b *v1alpha1.TarsBackend) bool {
 	default:
 		return b.Spec.Models == nil || len(b.Spec.Models.Allow) == 0
 	}
-}
-
-// drainTimeout is how long requests may outlive their pod's end.
-func drainTimeout(b *v1alpha1.TarsBackend) (time.Duration, error) {
-	if b.Spec.ExtProc == nil {
-		return v1alpha1.DefaultDrainTimeout, nil
-	}
-	return duration("extProc.drainTimeout", b.Spec.ExtProc.DrainTimeout, v1alpha1.DefaultDrainTimeout)
-}
-
-// duration parses one of the API's durations.
-func duration(field string, value *gatewayv1.Duration, unspecified time.Duration) (time.Duration, error) {
-	if value == nil {
-		return unspecified, nil
-	}
-	parsed, err := time.ParseDuration(string(*value))
-	if err != nil {
-		return 0, fmt.Errorf("spec.%s %q is no duration: %w", field, *value, err)
-	}
-	return parsed, nil
 }

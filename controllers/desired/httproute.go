@@ -3,6 +3,8 @@
 package desired
 
 import (
+	"slices"
+
 	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -17,8 +19,8 @@ import (
 var removedHeaders = []string{
 	config.HeaderPass, config.HeaderModel,
 	"x-api-key", "x-tars-api-key", "proxy-authorization", "cookie",
-	"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
-	"x-envoy-external-address", "x-real-ip",
+	"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
+	"x-forwarded-client-cert", "x-envoy-external-address", "x-real-ip",
 }
 
 // HTTPRoute sends a request to TARS only after the external processor said so.
@@ -26,7 +28,7 @@ var removedHeaders = []string{
 // pass asks, besides, for a header that only the external processor adds, and
 // has the backend with the key. Without the external processor or its policy
 // nothing gets through.
-func HTTPRoute(in Input, t requestTimeouts) *gatewayv1.HTTPRoute {
+func HTTPRoute(in Input) *gatewayv1.HTTPRoute {
 	b := in.Backend
 	return &gatewayv1.HTTPRoute{
 		TypeMeta:   typeMeta(gatewayv1.SchemeGroupVersion, "HTTPRoute"),
@@ -34,7 +36,7 @@ func HTTPRoute(in Input, t requestTimeouts) *gatewayv1.HTTPRoute {
 		Spec: gatewayv1.HTTPRouteSpec{
 			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: parentRefs(in.Parents)},
 			Hostnames:       b.Spec.Hostnames,
-			Rules:           []gatewayv1.HTTPRouteRule{entryRule(b), passRule(b, t)},
+			Rules:           []gatewayv1.HTTPRouteRule{entryRule(b), passRule(b)},
 		},
 	}
 }
@@ -43,7 +45,8 @@ func HTTPRoute(in Input, t requestTimeouts) *gatewayv1.HTTPRoute {
 // a default left out would look like a change each time.
 func parentRefs(parents []gatewayv1.ParentReference) []gatewayv1.ParentReference {
 	refs := make([]gatewayv1.ParentReference, 0, len(parents))
-	for _, parent := range parents {
+	for i := range parents {
+		parent := *parents[i].DeepCopy()
 		if parent.Group == nil {
 			parent.Group = new(gatewayv1.Group(gatewayv1.GroupName))
 		}
@@ -63,7 +66,7 @@ func entryRule(b *v1alpha1.TarsBackend) gatewayv1.HTTPRouteRule {
 	}
 }
 
-func passRule(b *v1alpha1.TarsBackend, t requestTimeouts) gatewayv1.HTTPRouteRule {
+func passRule(b *v1alpha1.TarsBackend) gatewayv1.HTTPRouteRule {
 	return gatewayv1.HTTPRouteRule{
 		Name: new(gatewayv1.SectionName("pass")),
 		Matches: []gatewayv1.HTTPRouteMatch{{
@@ -75,21 +78,18 @@ func passRule(b *v1alpha1.TarsBackend, t requestTimeouts) gatewayv1.HTTPRouteRul
 		Filters: []gatewayv1.HTTPRouteFilter{
 			{
 				Type:                  gatewayv1.HTTPRouteFilterRequestHeaderModifier,
-				RequestHeaderModifier: &gatewayv1.HTTPHeaderFilter{Remove: removedHeaders},
+				RequestHeaderModifier: &gatewayv1.HTTPHeaderFilter{Remove: slices.Clone(removedHeaders)},
 			},
 			{
 				Type: gatewayv1.HTTPRouteFilterURLRewrite,
-				URLRewrite: &gatewayv1.HTTPURLRewriteFilter{
-					Hostname: new(gatewayv1.PreciseHostname(b.Spec.Endpoint.Hostname)),
-					Path: &gatewayv1.HTTPPathModifier{
-						Type: gatewayv1.PrefixMatchHTTPPathModifier, ReplacePrefixMatch: new("/v1"),
-					},
-				},
+				URLRewrite: &gatewayv1.HTTPURLRewriteFilter{Path: &gatewayv1.HTTPPathModifier{
+					Type: gatewayv1.PrefixMatchHTTPPathModifier, ReplacePrefixMatch: new("/v1"),
+				}},
 			},
 		},
 		BackendRefs: []gatewayv1.HTTPBackendRef{backendRef(b)},
 		// Without it Envoy ends every answer after 15 s.
-		Timeouts: &gatewayv1.HTTPRouteTimeouts{Request: &t.request},
+		Timeouts: &gatewayv1.HTTPRouteTimeouts{Request: new(timeouts(b).request)},
 	}
 }
 
@@ -97,6 +97,8 @@ func pathMatch(b *v1alpha1.TarsBackend) *gatewayv1.HTTPPathMatch {
 	return &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchPathPrefix), Value: new(servedPath(b))}
 }
 
+// backendRef rewrites the host here and not in the rule: there, Envoy would add
+// the gateway's host name as x-forwarded-host after the headers were removed.
 func backendRef(b *v1alpha1.TarsBackend) gatewayv1.HTTPBackendRef {
 	return gatewayv1.HTTPBackendRef{
 		BackendRef: gatewayv1.BackendRef{
@@ -104,11 +106,19 @@ func backendRef(b *v1alpha1.TarsBackend) gatewayv1.HTTPBackendRef {
 				Group: new(gatewayv1.Group(egv1a1.GroupName)),
 				Kind:  new(gatewayv1.Kind(egv1a1.KindBackend)),
 				Name:  gatewayv1.ObjectName(routeName(b)),
-				Port:  &b.Spec.Endpoint.Port,
+				Port:  new(b.Spec.Endpoint.Port),
 			},
 			Weight: new(int32(1)),
 		},
-		Filters: []gatewayv1.HTTPRouteFilter{filterRef(CredentialSecretName(b))},
+		Filters: []gatewayv1.HTTPRouteFilter{
+			{
+				Type: gatewayv1.HTTPRouteFilterURLRewrite,
+				URLRewrite: &gatewayv1.HTTPURLRewriteFilter{
+					Hostname: new(gatewayv1.PreciseHostname(b.Spec.Endpoint.Hostname)),
+				},
+			},
+			filterRef(CredentialSecretName(b)),
+		},
 	}
 }
 

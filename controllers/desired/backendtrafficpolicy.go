@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
+)
+
+// unlimited takes Envoy's circuit breakers out of the way: their default of
+// 1024 would answer 503 to the 1025th parallel stream.
+const unlimited = int64(1 << 20)
+
+// BackendTrafficPolicy bounds the way to TARS in time, retries what cannot
+// have been charged, and words the answer when the external processor is down.
+func BackendTrafficPolicy(b *v1alpha1.TarsBackend) *egv1a1.BackendTrafficPolicy {
+	t := timeouts(b)
+	return &egv1a1.BackendTrafficPolicy{
+		TypeMeta:   typeMeta(egv1a1.GroupVersion, "BackendTrafficPolicy"),
+		ObjectMeta: meta(b, routeName(b)),
+		Spec: egv1a1.BackendTrafficPolicySpec{
+			PolicyTargetReferences: targetRef(b),
+			MergeType:              new(egv1a1.StrategicMerge),
+			ClusterSettings: egv1a1.ClusterSettings{
+				Timeout: &egv1a1.Timeout{
+					TCP:  &egv1a1.TCPTimeout{ConnectTimeout: &t.connect},
+					HTTP: &egv1a1.HTTPTimeout{StreamIdleTimeout: &t.streamIdle},
+				},
+				Retry: &egv1a1.Retry{
+					NumRetries: new(int32(1)),
+					RetryOn: &egv1a1.RetryOn{
+						Triggers: []egv1a1.TriggerEnum{
+							egv1a1.ConnectFailure, egv1a1.RefusedStream, egv1a1.RetriableStatusCodes,
+						},
+						HTTPStatusCodes: []egv1a1.HTTPStatus{statusServiceUnavailable},
+					},
+				},
+				CircuitBreaker: circuitBreaker(),
+			},
+			ResponseOverride: []*egv1a1.ResponseOverride{{
+				Match: egv1a1.CustomResponseMatch{StatusCodes: []egv1a1.StatusCodeMatch{{
+					Type: new(egv1a1.StatusCodeValueTypeValue), Value: new(statusExtProcDown),
+				}}},
+				Source: new(egv1a1.ResponseOverrideSourceLocal),
+				Response: &egv1a1.CustomResponse{
+					ContentType: new(contentTypeJSON),
+					StatusCode:  new(statusServiceUnavailable),
+					Body:        inline(bodyExtProcDown),
+					Header:      errorSourceHeader(),
+				},
+			}},
+		},
+	}
+}
+
+// targetRef makes a policy act on our HTTPRoute.
+func targetRef(b *v1alpha1.TarsBackend) egv1a1.PolicyTargetReferences {
+	return egv1a1.PolicyTargetReferences{
+		TargetRefs: []gatewayv1.LocalPolicyTargetReferenceWithSectionName{{
+			LocalPolicyTargetReference: gatewayv1.LocalPolicyTargetReference{
+				Group: gatewayv1.GroupName, Kind: "HTTPRoute", Name: gatewayv1.ObjectName(routeName(b)),
+			},
+		}},
+	}
+}
+
+func circuitBreaker() *egv1a1.CircuitBreaker {
+	return &egv1a1.CircuitBreaker{
+		MaxConnections:      new(unlimited),
+		MaxPendingRequests:  new(unlimited),
+		MaxParallelRequests: new(unlimited),
+		MaxParallelRetries:  new(unlimited),
+	}
+}

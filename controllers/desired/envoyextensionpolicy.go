@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// statusExtProcDown is what Envoy answers when it cannot reach the external
+// processor. Nothing else answers 510, which is how the override below tells
+// it from errors that the external processor itself gave.
+const statusExtProcDown = 510
+
+// EnvoyExtensionPolicy puts the external processor into the route. It depends
+// on nothing of the spec: every change of it would change the listener, and
+// Envoy would drain the connections of every app on it.
+func EnvoyExtensionPolicy(b *v1alpha1.TarsBackend) *egv1a1.EnvoyExtensionPolicy {
+	return &egv1a1.EnvoyExtensionPolicy{
+		TypeMeta:   typeMeta(egv1a1.GroupVersion, "EnvoyExtensionPolicy"),
+		ObjectMeta: meta(b, routeName(b)),
+		Spec: egv1a1.EnvoyExtensionPolicySpec{
+			PolicyTargetReferences: targetRef(b),
+			MergeType:              new(egv1a1.StrategicMerge),
+			ExtProc: []egv1a1.ExtProc{{
+				BackendCluster: egv1a1.BackendCluster{
+					BackendRefs: []egv1a1.BackendRef{{
+						BackendObjectReference: gatewayv1.BackendObjectReference{
+							Group: new(gatewayv1.Group("")),
+							Kind:  new(gatewayv1.Kind("Service")),
+							Name:  gatewayv1.ObjectName(extProcName(b)),
+							Port:  new(gatewayv1.PortNumber(grpcPort)),
+						},
+						Weight: new(uint32(1)),
+					}},
+					BackendSettings: extProcCluster(),
+				},
+				FailOpen:       new(false),
+				StatusOnError:  new(int32(statusExtProcDown)),
+				ProcessingMode: processingMode(),
+				Metadata:       &egv1a1.ExtProcMetadata{WritableNamespaces: []string{config.MetadataNamespace}},
+			}},
+		},
+	}
+}
+
+// processingMode has everything sent, with what Envoy knows about the request:
+// the route's hash for the canary, and, where a local reply of an earlier
+// filter begins a stream with its response, what the request was.
+func processingMode() *egv1a1.ExtProcProcessingMode {
+	return &egv1a1.ExtProcProcessingMode{
+		Request: fullDuplex("xds.route_metadata", "xds.route_name", "request.id"),
+		Response: fullDuplex("xds.route_metadata", "xds.route_name", "request.path", "request.method", "request.id",
+			"response.code", "response.code_details", "response.flags"),
+	}
+}
+
+func fullDuplex(attributes ...string) *egv1a1.ProcessingModeOptions {
+	return &egv1a1.ProcessingModeOptions{
+		Body:       new(egv1a1.FullDuplexStreamedExtBodyProcessingMode),
+		Attributes: attributes,
+	}
+}
+
+// extProcCluster takes a hung replica out: in full duplex mode Envoy does not
+// enforce a timeout on its messages.
+func extProcCluster() *egv1a1.ClusterSettings {
+	return &egv1a1.ClusterSettings{
+		Timeout: &egv1a1.Timeout{TCP: &egv1a1.TCPTimeout{ConnectTimeout: new(gatewayv1.Duration("2s"))}},
+		HealthCheck: &egv1a1.HealthCheck{
+			Active: &egv1a1.ActiveHealthCheck{
+				Type:               egv1a1.ActiveHealthCheckerTypeGRPC,
+				Timeout:            new(gatewayv1.Duration("1s")),
+				Interval:           new(gatewayv1.Duration("3s")),
+				UnhealthyThreshold: new(uint32(2)),
+				HealthyThreshold:   new(uint32(1)),
+			},
+			// One healthy replica is enough to leave the others out; Envoy's
+			// default asks hung ones again once they are more than half. Not 0:
+			// a replica counts as unhealthy until its first check, so a rolling
+			// update of a single replica would lose requests.
+			PanicThreshold: new(uint32(1)),
+		},
+		CircuitBreaker: circuitBreaker(),
+		// The windows of the external processor's own side.
+		HTTP2: &egv1a1.HTTP2Settings{
+			InitialStreamWindowSize:     new(resource.MustParse("256Ki")),
+			InitialConnectionWindowSize: new(resource.MustParse("8Mi")),
+		},
+	}
+}
