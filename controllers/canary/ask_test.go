@@ -169,7 +169,9 @@ var _ = Describe("one question", func() {
 			defer GinkgoRecover()
 			_, err := c.Write([]byte("planted bytes\r\n\r\n"))
 			Expect(err).NotTo(HaveOccurred())
-			Expect(c.(*net.TCPConn).CloseWrite()).To(Succeed())
+			tcp, ok := c.(*net.TCPConn)
+			Expect(ok).To(BeTrue())
+			Expect(tcp.CloseWrite()).To(Succeed())
 		}),
 	)
 	DescribeTable("does not dial a name", func(ctx SpecContext, address string) {

@@ -12,8 +12,8 @@ import (
 )
 
 // launch begins to ask every target of an object. The lock is held.
-func (p *Prober) launch(key types.NamespacedName, o *object) {
-	ctx, cancel := context.WithCancel(p.ctx)
+func (p *Prober) launch(ctx context.Context, key types.NamespacedName, o *object) {
+	ctx, cancel := context.WithCancel(ctx)
 	o.cancel = cancel
 	for _, t := range o.plan.Targets {
 		p.wg.Go(func() { p.ask(ctx, key, o, t) })

@@ -136,7 +136,7 @@ func (p *Plan) addListener(in PlanInput, gw *gatewayv1.Gateway, l conditions.Lis
 	var envoys []envoy
 	exposed := false
 	for i := range services {
-		port, ok := servicePort(services[i], int32(l.Port))
+		port, ok := servicePort(services[i], l.Port)
 		if !ok {
 			continue
 		}

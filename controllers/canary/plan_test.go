@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -26,7 +25,7 @@ func aListener(name string, protocol gatewayv1.ProtocolType, port int32, hostnam
 	l := gatewayv1.Listener{
 		Name: gatewayv1.SectionName(name), Protocol: protocol, Port: port,
 		AllowedRoutes: &gatewayv1.AllowedRoutes{
-			Namespaces: &gatewayv1.RouteNamespaces{From: ptr.To(gatewayv1.NamespacesFromAll)},
+			Namespaces: &gatewayv1.RouteNamespaces{From: new(gatewayv1.NamespacesFromAll)},
 		},
 	}
 	if hostname != "" {
@@ -38,7 +37,7 @@ func aListener(name string, protocol gatewayv1.ProtocolType, port int32, hostnam
 func aParent(name string, listeners ...gatewayv1.Listener) conditions.Parent {
 	return conditions.Parent{
 		Ref: gatewayv1.ParentReference{
-			Namespace: ptr.To(gatewayv1.Namespace("infra")), Name: gatewayv1.ObjectName(name),
+			Namespace: new(gatewayv1.Namespace("infra")), Name: gatewayv1.ObjectName(name),
 		},
 		Gateway: &gatewayv1.Gateway{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "infra", Name: name},
@@ -66,7 +65,7 @@ func aSlice(service string, port int32, endpoints ...discoveryv1.Endpoint) disco
 			Namespace: "eg", Labels: map[string]string{discoveryv1.LabelServiceName: service},
 		},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To("http-80"), Port: &port, Protocol: ptr.To(corev1.ProtocolTCP)}},
+		Ports:       []discoveryv1.EndpointPort{{Name: new("http-80"), Port: &port, Protocol: new(corev1.ProtocolTCP)}},
 		Endpoints:   endpoints,
 	}
 }
@@ -74,7 +73,7 @@ func aSlice(service string, port int32, endpoints ...discoveryv1.Endpoint) disco
 func anEndpoint(pod, address string) discoveryv1.Endpoint {
 	return discoveryv1.Endpoint{
 		Addresses:  []string{address},
-		Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},
+		Conditions: discoveryv1.EndpointConditions{Ready: new(true)},
 		TargetRef:  &corev1.ObjectReference{Kind: "Pod", Namespace: "eg", Name: pod},
 	}
 }
@@ -129,7 +128,7 @@ var _ = Describe("a plan", func() {
 			in.EndpointSlices[0].Namespace = "other"
 		}),
 		Entry("but none that is not ready", func(in *PlanInput) {
-			in.EndpointSlices[0].Endpoints[0].Conditions.Ready = ptr.To(false)
+			in.EndpointSlices[0].Endpoints[0].Conditions.Ready = new(false)
 		}),
 		Entry("where readiness is not told, which means ready", func(in *PlanInput) {
 			in.EndpointSlices[0].Endpoints[0].Conditions.Ready = nil
@@ -139,12 +138,12 @@ var _ = Describe("a plan", func() {
 			in.EndpointSlices[0].Endpoints[0].Addresses = []string{"example.com"}
 		}),
 		Entry("but none at a port of another name", func(in *PlanInput) {
-			in.EndpointSlices[0].Ports[0].Name = ptr.To("https-443")
+			in.EndpointSlices[0].Ports[0].Name = new("https-443")
 		}),
 		Entry("but none at a port without a number", func(in *PlanInput) { in.EndpointSlices[0].Ports[0].Port = nil }),
-		Entry("but none at a port out of range", func(in *PlanInput) { in.EndpointSlices[0].Ports[0].Port = ptr.To(int32(65536)) }),
+		Entry("but none at a port out of range", func(in *PlanInput) { in.EndpointSlices[0].Ports[0].Port = new(int32(65536)) }),
 		Entry("but none at a UDP port", func(in *PlanInput) {
-			in.EndpointSlices[0].Ports[0].Protocol = ptr.To(corev1.ProtocolUDP)
+			in.EndpointSlices[0].Ports[0].Protocol = new(corev1.ProtocolUDP)
 		}),
 		Entry("at a port without a name", func(in *PlanInput) {
 			in.Services[0].Spec.Ports[0].Name = ""
@@ -191,7 +190,7 @@ var _ = Describe("a plan", func() {
 		Entry("at the listener that the parentRef names", func(in *PlanInput) {
 			in.Parents[0].Gateway.Spec.Listeners = append(in.Parents[0].Gateway.Spec.Listeners,
 				aListener("other", gatewayv1.HTTPProtocolType, 81, ""))
-			in.Parents[0].Ref.SectionName = ptr.To(gatewayv1.SectionName("http"))
+			in.Parents[0].Ref.SectionName = new(gatewayv1.SectionName("http"))
 		}, "http 192.0.2.1:10080"),
 		Entry("once for two parentRefs to the same listener", func(in *PlanInput) {
 			in.Parents = append(in.Parents, in.Parents[0])

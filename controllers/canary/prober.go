@@ -113,7 +113,7 @@ func (p *Prober) Start(ctx context.Context) error {
 	}
 	p.ctx = ctx
 	for key, o := range p.objects {
-		p.launch(key, o)
+		p.launch(ctx, key, o)
 	}
 	p.mu.Unlock()
 
@@ -145,7 +145,7 @@ func (p *Prober) Set(key types.NamespacedName, plan Plan) {
 	}
 	p.objects[key] = o
 	if p.ctx != nil && !p.stopped {
-		p.launch(key, o)
+		p.launch(p.ctx, key, o)
 	}
 }
 

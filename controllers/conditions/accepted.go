@@ -48,8 +48,9 @@ func parentRefused(p Parent) []Finding {
 
 // taken says whether every parent took the route.
 func taken(o Observation) verdict {
-	var verdicts []verdict
-	for _, p := range served(o) {
+	parents := served(o)
+	verdicts := make([]verdict, 0, len(parents))
+	for _, p := range parents {
 		verdicts = append(verdicts, routeTaken(o, p))
 	}
 	return all(verdicts, yes(v1alpha1.ReasonAccepted, "every Gateway of spec.parentRefs took the route"))
@@ -135,6 +136,7 @@ func whyRefused(o Observation, p Parent, reasons []string) string {
 			words = append(words, fmt.Sprintf(
 				"spec.hostnames %q have nothing in common with the hostnames of its listeners: %s",
 				o.Backend.Spec.Hostnames, describe(p, listenerHostname)))
+		default: // Envoy Gateway's own words are quoted anyway
 		}
 	}
 	if len(words) == 0 {

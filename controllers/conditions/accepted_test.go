@@ -5,7 +5,6 @@ package conditions
 import (
 	. "github.com/onsi/ginkgo/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -44,7 +43,7 @@ var _ = DescribeTable("Accepted", check,
 	}, accepted(isUnknown, v1alpha1.ReasonPending)),
 	Entry("is False when a Gateway refuses while a finding is not sure", func(o *Observation) {
 		o.Refused = []Finding{{Reason: v1alpha1.ReasonReconcileError, Message: "listing TarsBackends", Unknown: true}}
-		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent", "", 0))
+		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent", ""))
 	}, accepted(isFalse, v1alpha1.ReasonListenerRefused)),
 	Entry("is Unknown before the children are applied", func(o *Observation) {
 		o.Applied = false
@@ -60,16 +59,16 @@ var _ = DescribeTable("Accepted", check,
 		o.Route.Status.Parents[0].ControllerName = otherGateway
 	}, accepted(isUnknown, v1alpha1.ReasonPending)),
 	Entry("is Unknown when only another listener took the route", func(o *Observation) {
-		o.Route.Status.Parents[0].ParentRef.SectionName = ptr.To(gatewayv1.SectionName("https"))
+		o.Route.Status.Parents[0].ParentRef.SectionName = new(gatewayv1.SectionName("https"))
 	}, accepted(isUnknown, v1alpha1.ReasonPending)),
 	Entry("is Unknown when only another port took the route", func(o *Observation) {
-		o.Route.Status.Parents[0].ParentRef.Port = ptr.To(gatewayv1.PortNumber(8080))
+		o.Route.Status.Parents[0].ParentRef.Port = new(gatewayv1.PortNumber(8080))
 	}, accepted(isUnknown, v1alpha1.ReasonPending)),
 	Entry("is Unknown when only a Gateway of another namespace took the route", func(o *Observation) {
 		o.Route.Status.Parents[0].ParentRef.Namespace = nil
 	}, accepted(isUnknown, v1alpha1.ReasonPending)),
 	Entry("is True when the status leaves defaults out", func(o *Observation) {
-		o.Parents[0].Ref.Namespace = ptr.To(gatewayv1.Namespace("team"))
+		o.Parents[0].Ref.Namespace = new(gatewayv1.Namespace("team"))
 		o.Parents[0].Gateway.Namespace = "team"
 		o.Route.Status.Parents[0].ParentRef = gatewayv1.ParentReference{Name: "public"}
 	}, accepted(isTrue, v1alpha1.ReasonAccepted)),
@@ -80,7 +79,7 @@ var _ = DescribeTable("Accepted", check,
 		o.Route.Status.Parents[0].Conditions = o.Route.Status.Parents[0].Conditions[1:]
 	}, accepted(isUnknown, v1alpha1.ReasonPending, "has no status")),
 	Entry("is Unknown when Envoy Gateway does not know", func(o *Observation) {
-		o.routeSays(cond("Accepted", isUnknown, "Pending", "waiting for controller", 0))
+		o.routeSays(cond("Accepted", isUnknown, "Pending", "waiting for controller"))
 	}, accepted(isUnknown, v1alpha1.ReasonPending, "waiting for controller")),
 	Entry("is Unknown without any parent", func(o *Observation) {
 		o.Parents = nil
@@ -92,30 +91,30 @@ var _ = DescribeTable("Accepted", check,
 	}, accepted(isUnknown, v1alpha1.ReasonPending, "Gateway infra/second")),
 	Entry("names the listener's allowedRoutes when they do not allow us", func(o *Observation) {
 		o.gateway().Spec.Listeners[0].AllowedRoutes = nil
-		o.routeSays(cond("Accepted", isFalse, "NotAllowedByListeners", "No listeners allowed this.", 0))
+		o.routeSays(cond("Accepted", isFalse, "NotAllowedByListeners", "No listeners allowed this."))
 	}, accepted(isFalse, v1alpha1.ReasonListenerRefused, `namespace "team"`, "listener http: namespaces from: Same",
 		"NotAllowedByListeners: No listeners allowed this.")),
 	Entry("names a listener's selector and kinds", func(o *Observation) {
 		o.gateway().Spec.Listeners[0].AllowedRoutes = &gatewayv1.AllowedRoutes{
 			Namespaces: &gatewayv1.RouteNamespaces{
-				From:     ptr.To(gatewayv1.NamespacesFromSelector),
+				From:     new(gatewayv1.NamespacesFromSelector),
 				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"llm": "yes"}},
 			},
 			Kinds: []gatewayv1.RouteGroupKind{{Kind: "GRPCRoute"}},
 		}
-		o.routeSays(cond("Accepted", isFalse, "NotAllowedByListeners", "", 0))
+		o.routeSays(cond("Accepted", isFalse, "NotAllowedByListeners", ""))
 	}, accepted(isFalse, v1alpha1.ReasonListenerRefused, "Selector llm=yes", "no HTTPRoutes among its kinds")),
 	Entry("names the hostnames when they do not intersect", func(o *Observation) {
 		o.Backend.Spec.Hostnames = []gatewayv1.Hostname{"a.example.com"}
-		o.gateway().Spec.Listeners[0].Hostname = ptr.To(gatewayv1.Hostname("b.example.com"))
-		o.routeSays(cond("Accepted", isFalse, "NoMatchingListenerHostname", "", 0))
+		o.gateway().Spec.Listeners[0].Hostname = new(gatewayv1.Hostname("b.example.com"))
+		o.routeSays(cond("Accepted", isFalse, "NoMatchingListenerHostname", ""))
 	}, accepted(isFalse, v1alpha1.ReasonListenerRefused, `["a.example.com"]`, `listener http: "b.example.com"`)),
 	Entry("names the listeners when the parentRef matches none", func(o *Observation) {
-		section := ptr.To(gatewayv1.SectionName("https"))
+		section := new(gatewayv1.SectionName("https"))
 		o.Parents[0].Ref.SectionName, o.Route.Status.Parents[0].ParentRef.SectionName = section, section
-		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent", "", 0))
+		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent", ""))
 	}, accepted(isFalse, v1alpha1.ReasonListenerRefused, "listener http: port 80")),
 	Entry("keeps every one of several reasons", func(o *Observation) {
-		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent,UnsupportedValue", "line one\nline two", 0))
+		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent,UnsupportedValue", "line one\nline two"))
 	}, accepted(isFalse, v1alpha1.ReasonListenerRefused, "NoMatchingParent, UnsupportedValue: line one line two")),
 )

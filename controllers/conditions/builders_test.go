@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -28,17 +27,20 @@ var allTypes = []string{
 	v1alpha1.ConditionExtProcAvailable, v1alpha1.ConditionDataPlaneVerified, v1alpha1.ConditionReady,
 }
 
-func cond(conditionType string, status metav1.ConditionStatus, reason, message string, observed int64) metav1.Condition {
-	return metav1.Condition{
-		Type: conditionType, Status: status, Reason: reason, Message: message, ObservedGeneration: observed,
-	}
+func cond(conditionType string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: conditionType, Status: status, Reason: reason, Message: message}
+}
+
+func observed(c metav1.Condition, generation int64) metav1.Condition {
+	c.ObservedGeneration = generation
+	return c
 }
 
 // aGateway has one HTTP listener that allows every namespace, and works.
 func aGateway(namespace, name string) *gatewayv1.Gateway {
-	const observed = 3
+	const seen = 3
 	return &gatewayv1.Gateway{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Generation: observed},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Generation: seen},
 		Spec: gatewayv1.GatewaySpec{
 			GatewayClassName: "eg",
 			Listeners:        []gatewayv1.Listener{aListener("http", gatewayv1.HTTPProtocolType, 80, "")},
@@ -46,11 +48,11 @@ func aGateway(namespace, name string) *gatewayv1.Gateway {
 		Status: gatewayv1.GatewayStatus{
 			Addresses: []gatewayv1.GatewayStatusAddress{{Value: "192.0.2.7"}},
 			Conditions: []metav1.Condition{
-				cond("Accepted", metav1.ConditionTrue, "Accepted", "", observed),
-				cond("Programmed", metav1.ConditionTrue, "Programmed", "", observed),
+				observed(cond("Accepted", metav1.ConditionTrue, "Accepted", ""), seen),
+				observed(cond("Programmed", metav1.ConditionTrue, "Programmed", ""), seen),
 			},
 			Listeners: []gatewayv1.ListenerStatus{{Name: "http", Conditions: []metav1.Condition{
-				cond("Programmed", metav1.ConditionTrue, "Programmed", "", observed),
+				observed(cond("Programmed", metav1.ConditionTrue, "Programmed", ""), seen),
 			}}},
 		},
 	}
@@ -60,19 +62,19 @@ func aListener(name string, protocol gatewayv1.ProtocolType, port int32, hostnam
 	l := gatewayv1.Listener{
 		Name: gatewayv1.SectionName(name), Protocol: protocol, Port: port,
 		AllowedRoutes: &gatewayv1.AllowedRoutes{
-			Namespaces: &gatewayv1.RouteNamespaces{From: ptr.To(gatewayv1.NamespacesFromAll)},
+			Namespaces: &gatewayv1.RouteNamespaces{From: new(gatewayv1.NamespacesFromAll)},
 		},
 	}
 	if hostname != "" {
-		l.Hostname = ptr.To(gatewayv1.Hostname(hostname))
+		l.Hostname = new(gatewayv1.Hostname(hostname))
 	}
 	return l
 }
 
 func aRef(namespace, name string) gatewayv1.ParentReference {
 	return gatewayv1.ParentReference{
-		Group: ptr.To(gatewayv1.Group(gatewayv1.GroupName)), Kind: ptr.To(gatewayv1.Kind("Gateway")),
-		Namespace: ptr.To(gatewayv1.Namespace(namespace)), Name: gatewayv1.ObjectName(name),
+		Group: new(gatewayv1.Group(gatewayv1.GroupName)), Kind: new(gatewayv1.Kind("Gateway")),
+		Namespace: new(gatewayv1.Namespace(namespace)), Name: gatewayv1.ObjectName(name),
 	}
 }
 
@@ -108,7 +110,7 @@ func good() *Observation {
 		Endpoint: &egv1a1.Backend{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "tars", Generation: 4},
 			Status: egv1a1.BackendStatus{Conditions: []metav1.Condition{
-				cond("Accepted", metav1.ConditionTrue, "Accepted", "", 4),
+				observed(cond("Accepted", metav1.ConditionTrue, "Accepted", ""), 4),
 			}},
 		},
 		Deployment: aDeployment(2),
@@ -119,22 +121,22 @@ func good() *Observation {
 }
 
 func aRoute(ref gatewayv1.ParentReference) *gatewayv1.HTTPRoute {
-	const observed = 5
-	r := &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "tars", Generation: observed}}
+	const seen = 5
+	r := &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "tars", Generation: seen}}
 	r.Status.Parents = []gatewayv1.RouteParentStatus{{
 		ParentRef: ref, ControllerName: envoyGateway,
 		Conditions: []metav1.Condition{
-			cond("Accepted", metav1.ConditionTrue, "Accepted", "", observed),
-			cond("ResolvedRefs", metav1.ConditionTrue, "ResolvedRefs", "", observed),
+			observed(cond("Accepted", metav1.ConditionTrue, "Accepted", ""), seen),
+			observed(cond("ResolvedRefs", metav1.ConditionTrue, "ResolvedRefs", ""), seen),
 		},
 	}}
 	return r
 }
 
-func anAncestor(ref gatewayv1.ParentReference, observed int64) gatewayv1.PolicyStatus {
+func anAncestor(ref gatewayv1.ParentReference, seen int64) gatewayv1.PolicyStatus {
 	return gatewayv1.PolicyStatus{Ancestors: []gatewayv1.PolicyAncestorStatus{{
 		AncestorRef: ref, ControllerName: envoyGateway,
-		Conditions: []metav1.Condition{cond("Accepted", metav1.ConditionTrue, "Accepted", "", observed)},
+		Conditions: []metav1.Condition{observed(cond("Accepted", metav1.ConditionTrue, "Accepted", ""), seen)},
 	}}}
 }
 
@@ -202,10 +204,6 @@ func extProcIs(status metav1.ConditionStatus, reason string, message ...string) 
 
 func dataPlaneIs(status metav1.ConditionStatus, reason string, message ...string) want {
 	return want{v1alpha1.ConditionDataPlaneVerified, status, reason, message}
-}
-
-func readyIs(status metav1.ConditionStatus, reason string, message ...string) want {
-	return want{v1alpha1.ConditionReady, status, reason, message}
 }
 
 // check changes a good observation and looks at one condition. Unless that is

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -48,7 +47,7 @@ var _ = DescribeTable("DataPlaneVerified", check,
 		})
 	}, dataPlaneIs(isUnknown, v1alpha1.ReasonPending, "Gateway infra/second")),
 	Entry("is Unknown while another listener than the parentRef's was asked", func(o *Observation) {
-		o.Parents[0].Ref.SectionName = ptr.To(gatewayv1.SectionName("https"))
+		o.Parents[0].Ref.SectionName = new(gatewayv1.SectionName("https"))
 	}, dataPlaneIs(isUnknown, v1alpha1.ReasonPending)),
 	Entry("is False when an Envoy cannot be reached", also(ProbeUnreachable, "refused the connection"),
 		dataPlaneIs(isFalse, v1alpha1.ReasonEnvoyUnreachable,

@@ -106,18 +106,18 @@ type CanaryReport struct {
 type ProbeOutcome string
 
 const (
-	// ProbePending: no answer yet.
+	// ProbePending means that there is no answer yet.
 	ProbePending ProbeOutcome = "Pending"
-	// ProbeJoined: an Envoy that appeared after every other one had been
+	// ProbeJoined means an Envoy that appeared after every other one had been
 	// verified, and that has not answered yet.
 	ProbeJoined ProbeOutcome = "Joined"
-	// ProbeVerified: as many consecutive answers as asked for were current.
+	// ProbeVerified means that as many answers in a row as asked for were current.
 	ProbeVerified ProbeOutcome = "Verified"
-	// ProbeStale: an answer came with another hash than the current one.
+	// ProbeStale means that an answer came with another hash than the current one.
 	ProbeStale ProbeOutcome = "Stale"
-	// ProbeWrong: an answer came that no canary gives.
+	// ProbeWrong means that an answer came that no canary gives.
 	ProbeWrong ProbeOutcome = "Wrong"
-	// ProbeUnreachable: no connection, or no answer in time.
+	// ProbeUnreachable means no connection, or no answer in time.
 	ProbeUnreachable ProbeOutcome = "Unreachable"
 )
 

@@ -136,10 +136,10 @@ func routeResolved(o Observation, p Parent) verdict {
 // parentRef selects: one that works is enough.
 func gatewayProgrammed(o Observation, p Parent) verdict {
 	e := evidence{object: gatewayName(p), generation: p.Gateway.Generation, parent: p}
-	verdicts := []verdict{listenerProgrammed(p, e)}
-	for _, conditionType := range []gatewayv1.GatewayConditionType{
-		gatewayv1.GatewayConditionAccepted, gatewayv1.GatewayConditionProgrammed,
-	} {
+	types := []gatewayv1.GatewayConditionType{gatewayv1.GatewayConditionAccepted, gatewayv1.GatewayConditionProgrammed}
+	verdicts := make([]verdict, 0, 1+len(types))
+	verdicts = append(verdicts, listenerProgrammed(p, e))
+	for _, conditionType := range types {
 		c, v := current(p.Gateway.Status.Conditions, string(conditionType), e)
 		if c != nil && c.Status == metav1.ConditionFalse {
 			v = no(v1alpha1.ReasonGatewayNotProgrammed, fmt.Sprintf("%s is not %s: %s",

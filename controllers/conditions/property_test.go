@@ -76,8 +76,10 @@ var harmless = map[string]func(*Observation){
 	"joined":        also(ProbeJoined, ""),
 	"hostnames":     hostnames("a.example.com"),
 	"one ready":     func(o *Observation) { o.Deployment.Status.AvailableReplicas = 1 },
-	"merged":        func(o *Observation) { o.extensionPolicySays(cond("Merged", isTrue, "Merged", "", 0)) },
-	"invalid left":  func(o *Observation) { set(&o.Endpoint.Status.Conditions, cond("Invalid", isFalse, "Accepted", "", 4)) },
+	"merged":        func(o *Observation) { o.extensionPolicySays(cond("Merged", isTrue, "Merged", "")) },
+	"invalid left": func(o *Observation) {
+		set(&o.Endpoint.Status.Conditions, observed(cond("Invalid", isFalse, "Accepted", ""), 4))
+	},
 	"other statuses": func(o *Observation) {
 		o.Route.Status.Parents = append([]gatewayv1.RouteParentStatus{{ControllerName: otherGateway}}, o.Route.Status.Parents...)
 	},
@@ -109,9 +111,9 @@ func changes() []func(*Observation) {
 		},
 		func(o *Observation) { o.Canary.NotPossible = []string{"no"} },
 		func(o *Observation) { o.Canary.Missing = []string{"none"} },
-		func(o *Observation) { o.routeSays(cond("ResolvedRefs", isFalse, "X", disabledText, 0)) },
+		func(o *Observation) { o.routeSays(cond("ResolvedRefs", isFalse, "X", disabledText)) },
 		func(o *Observation) {
-			o.extensionPolicySays(cond("Accepted", isFalse, "Invalid", strings.Repeat("Bearer "+planted+" ", 3000), 0))
+			o.extensionPolicySays(cond("Accepted", isFalse, "Invalid", strings.Repeat("Bearer "+planted+" ", 3000)))
 		},
 		func(o *Observation) { o.Failure = "the server said " + planted },
 	)
@@ -168,12 +170,14 @@ func checkInvariants(o *Observation) {
 		statuses[meta.FindStatusCondition(computed, t).Status]++
 	}
 	ready := meta.FindStatusCondition(computed, v1alpha1.ConditionReady)
-	Expect(ready.Status == isTrue).To(Equal(statuses[isTrue] == len(blocking)), fmt.Sprint(computed))
+	isReady := ready.Status == isTrue
+	Expect(isReady).To(Equal(statuses[isTrue] == len(blocking)), fmt.Sprint(computed))
 	if statuses[isFalse] == 0 {
 		Expect(ready.Status).NotTo(Equal(isFalse))
 	}
-	Expect(kstatus(computed) == "Current").To(Equal(ready.Status == isTrue))
-	if ready.Status == isTrue {
+	isCurrent := kstatus(computed) == "Current"
+	Expect(isCurrent).To(Equal(isReady))
+	if isReady {
 		Expect(progress).To(BeEmpty())
 	}
 	if slices.Contains(progress, v1alpha1.ConditionStalled) {

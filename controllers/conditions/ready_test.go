@@ -27,10 +27,10 @@ var links = []struct {
 		o.Unresolved = []Finding{{Reason: v1alpha1.ReasonSecretNotFound, Message: "m"}}
 	}},
 	{v1alpha1.ReasonListenerRefused, func(o *Observation) {
-		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent", "", 0))
+		o.routeSays(cond("Accepted", isFalse, "NoMatchingParent", ""))
 	}},
 	{v1alpha1.ReasonPolicyNotAccepted, func(o *Observation) {
-		o.extensionPolicySays(cond("Accepted", isFalse, "Invalid", "", 0))
+		o.extensionPolicySays(cond("Accepted", isFalse, "Invalid", ""))
 	}},
 	{v1alpha1.ReasonScaledToZero, func(o *Observation) { *o.Deployment.Spec.Replicas = 0 }},
 	{v1alpha1.ReasonUnexpectedAnswer, func(o *Observation) { o.Canary.Probes[0].Outcome = ProbeWrong }},
@@ -237,7 +237,8 @@ var _ = Describe("parents", func() {
 			Expect([]string{c[0].Type, c[1].Type}).To(Equal([]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionProgrammed}))
 			Expect([]string{c[0].Reason, c[1].Reason}).To(Equal(reasons))
 			Expect([]int64{c[0].ObservedGeneration, c[1].ObservedGeneration}).To(Equal([]int64{generation, generation}))
-			Expect(c[0].Status == isTrue).To(Equal(i == 0))
+			isAccepted := c[0].Status == isTrue
+			Expect(isAccepted).To(Equal(i == 0))
 		}
 	})
 	It("does not call a Gateway missing before the references were looked at", func() {

@@ -4,6 +4,8 @@ package conditions
 
 import (
 	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 )
@@ -53,6 +55,10 @@ var _ = DescribeTable("ResolvedRefs", check,
 	Entry("is Unknown before the references were looked at", func(o *Observation) {
 		o.Resolved, o.Parents = false, nil
 	}, resolved(isUnknown, v1alpha1.ReasonPending)),
+	Entry("is Unknown for a Gateway that was not looked at", func(o *Observation) {
+		o.Parents[0].Gateway, o.Parents[0].ControllerName, o.Parents[0].Controlled = nil, "", false
+		o.Resolved = false
+	}, resolved(isUnknown, v1alpha1.ReasonPending)),
 	Entry("is False for a Gateway that does not exist", func(o *Observation) {
 		o.Parents[0].Gateway, o.Parents[0].ControllerName, o.Parents[0].Controlled = nil, "", false
 	}, resolved(isFalse, v1alpha1.ReasonGatewayNotFound, "Gateway infra/public of spec.parentRefs does not exist")),
@@ -64,11 +70,20 @@ var _ = DescribeTable("ResolvedRefs", check,
 		o.Unresolved = []Finding{{Reason: v1alpha1.ReasonEnvoyGatewayNotInstalled, Message: "no CRDs"}}
 	}, resolved(isFalse, v1alpha1.ReasonEnvoyGatewayNotInstalled, "no CRDs")),
 	Entry("is False when Envoy Gateway's Backend API is off", func(o *Observation) {
-		o.routeSays(cond("ResolvedRefs", isFalse, "UnsupportedValue", disabledText, 0))
+		o.routeSays(cond("ResolvedRefs", isFalse, "UnsupportedValue", disabledText))
 	}, resolved(isFalse, v1alpha1.ReasonBackendAPIDisabled, "Gateway infra/public",
 		"config.envoyGateway.extensionApis.enableBackend=true")),
 	Entry("is True when only an old status says that the Backend API is off", func(o *Observation) {
-		o.routeSays(cond("ResolvedRefs", isFalse, "UnsupportedValue", disabledText, 0))
+		o.routeSays(cond("ResolvedRefs", isFalse, "UnsupportedValue", disabledText))
 		o.Route.Generation++
 	}, resolved(isTrue, v1alpha1.ReasonResolvedRefs)),
 )
+
+var _ = Describe("ResolvedRefs without Envoy Gateway's CRDs", func() {
+	It("blames no Gateway, which nobody could look for", func() {
+		o := good()
+		o.Parents[0].Gateway, o.Parents[0].ControllerName, o.Parents[0].Controlled = nil, "", false
+		o.Unresolved = []Finding{{Reason: v1alpha1.ReasonEnvoyGatewayNotInstalled, Message: "no CRDs"}}
+		Expect(meta.FindStatusCondition(Compute(*o), v1alpha1.ConditionResolvedRefs).Message).To(Equal("no CRDs"))
+	})
+})

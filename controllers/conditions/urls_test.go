@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -50,8 +49,8 @@ func supporting(listener, kind string, programmed metav1.ConditionStatus) func(*
 	return func(o *Observation) {
 		o.gateway().Status.Listeners = []gatewayv1.ListenerStatus{{
 			Name:           gatewayv1.SectionName(listener),
-			SupportedKinds: []gatewayv1.RouteGroupKind{{Group: ptr.To(gatewayv1.Group(gatewayv1.GroupName)), Kind: gatewayv1.Kind(kind)}},
-			Conditions:     []metav1.Condition{cond("Programmed", programmed, "x", "", o.gateway().Generation)},
+			SupportedKinds: []gatewayv1.RouteGroupKind{{Group: new(gatewayv1.Group(gatewayv1.GroupName)), Kind: gatewayv1.Kind(kind)}},
+			Conditions:     []metav1.Condition{observed(cond("Programmed", programmed, "x", ""), o.gateway().Generation)},
 		}}
 	}
 }
@@ -105,14 +104,14 @@ var _ = DescribeTable("OpenAI URLs", func(change func(*Observation), want ...str
 		"http://a.example.com/v1"),
 	Entry("leave a host to the listener of the same port that names it",
 		both(listeners(aListener("a", http, 80, ""), aListener("b", http, 80, "a.example.com")),
-			hostnames("a.example.com", "b.example.com"), ref(func(r *gatewayv1.ParentReference) { r.SectionName = ptr.To(gatewayv1.SectionName("a")) })),
+			hostnames("a.example.com", "b.example.com"), ref(func(r *gatewayv1.ParentReference) { r.SectionName = new(gatewayv1.SectionName("a")) })),
 		"http://b.example.com/v1"),
 	Entry("only have listeners of the section",
 		both(listeners(aListener("a", http, 80, ""), aListener("b", http, 81, "")),
-			ref(func(r *gatewayv1.ParentReference) { r.SectionName = ptr.To(gatewayv1.SectionName("b")) })), "http://192.0.2.7:81/v1"),
+			ref(func(r *gatewayv1.ParentReference) { r.SectionName = new(gatewayv1.SectionName("b")) })), "http://192.0.2.7:81/v1"),
 	Entry("only have listeners of the port",
 		both(listeners(aListener("a", http, 80, ""), aListener("b", http, 81, "")),
-			ref(func(r *gatewayv1.ParentReference) { r.Port = ptr.To(gatewayv1.PortNumber(80)) })), "http://192.0.2.7/v1"),
+			ref(func(r *gatewayv1.ParentReference) { r.Port = new(gatewayv1.PortNumber(80)) })), "http://192.0.2.7/v1"),
 	Entry("are none for a Gateway that does not exist", func(o *Observation) { o.Parents[0].Gateway = nil }),
 	Entry("are none for a Gateway of another controller", func(o *Observation) { o.Parents[0].Controlled = false }),
 	Entry("are none where only the Gateway's namespace is allowed", allowing(from(gatewayv1.NamespacesFromSame))),
@@ -132,7 +131,7 @@ var _ = DescribeTable("OpenAI URLs", func(change func(*Observation), want ...str
 	})),
 	Entry("are none where only other kinds are allowed", allowing(from(gatewayv1.NamespacesFromAll), gatewayv1.RouteGroupKind{Kind: "GRPCRoute"})),
 	Entry("are none where a kind of another group is allowed", allowing(from(gatewayv1.NamespacesFromAll),
-		gatewayv1.RouteGroupKind{Group: ptr.To(gatewayv1.Group("example.com")), Kind: "HTTPRoute"})),
+		gatewayv1.RouteGroupKind{Group: new(gatewayv1.Group("example.com")), Kind: "HTTPRoute"})),
 	Entry("are some where HTTPRoute is among the kinds", allowing(from(gatewayv1.NamespacesFromAll),
 		gatewayv1.RouteGroupKind{Kind: "GRPCRoute"}, gatewayv1.RouteGroupKind{Kind: "HTTPRoute"}), "http://192.0.2.7/v1"),
 	Entry("are none for a TCP listener", listeners(aListener("a", gatewayv1.TCPProtocolType, 80, ""))),
