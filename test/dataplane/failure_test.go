@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// victim is a world of its own, whose external processor may die.
+type victim struct {
+	*extproc
+
+	cfg   config.Config
+	envoy *envoy
+}
+
+func startVictim() *victim {
+	GinkgoHelper()
+	v := &victim{cfg: config.Config{Version: config.Version, DrainSeconds: 20, Routes: []config.Route{testRoute("victim", "/")}}}
+	v.extproc = startExtproc(v.cfg, "127.0.0.1:0")
+	DeferCleanup(func() { v.kill() })
+	v.envoy = startEnvoy(envoyConfig{
+		Routes:       []envoyRoute{{Name: "victim", Token: "token-of-victim", Cluster: "tars", Processor: "victim"}},
+		ExtProcPorts: map[string]string{"victim": port(v.grpc)},
+		Upstreams:    map[string]envoyUpstream{"tars": world.tls.config()},
+	})
+	DeferCleanup(v.envoy.kill)
+	return v
+}
+
+// ask sends a chat request through the victim's Envoy.
+func (v *victim) ask(ctx context.Context, id, body string) *http.Response {
+	GinkgoHelper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+v.envoy.address+chatPath, strings.NewReader(body))
+	Expect(err).NotTo(HaveOccurred())
+	req.Header.Set("x-request-id", id)
+	req.Header.Set("content-type", "application/json")
+	resp, err := world.client.Do(req)
+	Expect(err).NotTo(HaveOccurred())
+	return resp
+}
+
+func (v *victim) status(id string) int {
+	GinkgoHelper()
+	resp := v.ask(context.Background(), id, `{"model":"gpt"}`)
+	defer func() { Expect(resp.Body.Close()).To(Succeed()) }()
+	body, err := io.ReadAll(resp.Body)
+	Expect(err).NotTo(HaveOccurred())
+	if resp.StatusCode != http.StatusOK {
+		Expect(resp.StatusCode).To(Equal(http.StatusServiceUnavailable))
+		Expect(resp.Header.Get("x-tarsbackend-error-source")).To(Equal("extproc"))
+		Expect(string(body)).To(ContainSubstring("extproc_unavailable"))
+	}
+	return resp.StatusCode
+}
+
+// refuses tells whether a request is answered 503 within a second.
+func (v *victim) refuses() bool {
+	GinkgoHelper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+v.envoy.address+chatPath, strings.NewReader(`{"model":"gpt"}`))
+	Expect(err).NotTo(HaveOccurred())
+	req.Header.Set("content-type", "application/json")
+	resp, err := world.client.Do(req)
+	if err != nil {
+		return false
+	}
+	Expect(resp.Body.Close()).To(Succeed())
+	return resp.StatusCode == http.StatusServiceUnavailable
+}
+
+var _ = Describe("An external processor", func() {
+	It("that is killed lets nothing through, and serves again when it is back", func() {
+		v := startVictim()
+		Expect(v.status(newID())).To(Equal(http.StatusOK))
+		v.kill()
+		for range 5 {
+			id := newID()
+			Expect(v.status(id)).To(Equal(http.StatusServiceUnavailable))
+			Expect(world.tls.requests(id)).To(BeEmpty())
+		}
+		v.extproc = startExtproc(v.cfg, v.grpc)
+		Eventually(func() int { return v.status(newID()) }).WithTimeout(startTimeout).WithPolling(poll).Should(Equal(http.StatusOK))
+	})
+
+	It("that hangs is found out by its health check", func() {
+		v := startVictim()
+		Expect(v.status(newID())).To(Equal(http.StatusOK))
+		v.signal(syscall.SIGSTOP)
+		DeferCleanup(func() { v.signal(syscall.SIGCONT) })
+		// What was sent before the health check failed hangs on.
+		Eventually(v.refuses).WithTimeout(startTimeout).WithPolling(poll).Should(BeTrue())
+		id := newID()
+		Expect(v.status(id)).To(Equal(http.StatusServiceUnavailable))
+		Expect(world.tls.requests(id)).To(BeEmpty())
+		v.signal(syscall.SIGCONT)
+		Eventually(func() int { return v.status(newID()) }).WithTimeout(startTimeout).WithPolling(poll).Should(Equal(http.StatusOK))
+	})
+
+	It("that is told to end lets a stream in flight end first", func() {
+		v := startVictim()
+		id := newID()
+		told := make(chan struct{})
+		world.tls.answer(id, func(w http.ResponseWriter, _ *http.Request) {
+			write(w, delta)
+			<-told
+			write(w, usageChunk, done)
+		})
+		resp := v.ask(context.Background(), id, withUsage)
+		read(resp.Body, delta)
+		v.signal(syscall.SIGTERM)
+		Eventually(v.output.String).WithTimeout(stepTimeout).WithPolling(poll).Should(ContainSubstring(`"draining"`))
+		Expect(v.ended()).To(BeFalse())
+		close(told)
+		read(resp.Body, usageChunk+done)
+		Expect(resp.Body.Close()).To(Succeed())
+		Eventually(v.done).WithTimeout(endTimeout).Should(BeClosed())
+		Expect(v.err).NotTo(HaveOccurred())
+		Expect(v.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 7.0))
+	})
+})
+
+var _ = Describe("TARS", func() {
+	It("is asked once more after a 503, with the same body", func() {
+		id := newID()
+		var attempts atomic.Int32
+		got := make(chan string, 2)
+		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			got <- string(body)
+			if attempts.Add(1) == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			respond(http.StatusOK, "application/json", chatAnswer)(w, r)
+		})
+		sent := `{"model":"gpt","x":"` + strings.Repeat("x", 20_000) + `"}`
+		Expect(post(chatPath, id, sent).body).To(Equal(chatAnswer))
+		Expect(<-got == sent).To(BeTrue())
+		Expect(<-got == sent).To(BeTrue())
+		Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 7.0))
+	})
+})
