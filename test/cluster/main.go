@@ -25,7 +25,7 @@ const usage = `usage: test/cluster/cluster <command>
   kubeconfig                  print the path of its kubeconfig
   tool NAME                   build if needed and print the path of: kube (a folder),
                               kubectl, helm, envoy, envoy-gateway, gateway-chart
-  image --name REPO:TAG --binary FILE --out TAR [--entrypoint PATH]
+  image --ref REPO:TAG --binary FILE --out TAR [--entrypoint PATH]
                               write an image of one static binary
   load TAR...                 bring images into the cluster
   gateway [--no-backend-api]  install Envoy Gateway and the GatewayClass eg

@@ -48,7 +48,7 @@ func (e env) tool(name string) (string, error) {
 func writeImage(_ env, args []string) error {
 	var name, binary, out, entrypoint string
 	if _, err := flags("image", args, func(set *flag.FlagSet) {
-		set.StringVar(&name, "name", "", "`REPO:TAG`")
+		set.StringVar(&name, "ref", "", "`REPO:TAG`")
 		set.StringVar(&binary, "binary", "", "the static binary")
 		set.StringVar(&out, "out", "", "the tar to write")
 		set.StringVar(&entrypoint, "entrypoint", "", "its path in the image (default: / and the binary's name)")
@@ -56,7 +56,7 @@ func writeImage(_ env, args []string) error {
 		return err
 	}
 	if name == "" || binary == "" || out == "" {
-		return errors.New("image needs --name, --binary and --out")
+		return errors.New("image needs --ref, --binary and --out")
 	}
 	if entrypoint == "" {
 		entrypoint = "/" + filepath.Base(binary)
