@@ -165,22 +165,37 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 	if present != nil && remembered && before.intent == intent && !touched(before.object, present) {
 		return nil
 	}
-	answer, err := emptyOf(r.client.Scheme(), key.kind)
+	answer, err := r.send(ctx, key, data)
 	if err != nil {
 		return err
 	}
-	answer.SetNamespace(key.name.Namespace)
-	answer.SetName(key.name.Name)
-	err = r.client.Patch(ctx, answer, client.RawPatch(types.ApplyPatchType, data), FieldOwner, client.ForceOwnership)
+	reclaimed, err := r.reclaim(ctx, key, answer)
 	if err != nil {
-		if key.kind == kindSecret {
-			return attemptWithSecret(err, "applying %s", key)
+		return err
+	}
+	if reclaimed {
+		if answer, err = r.send(ctx, key, data); err != nil {
+			return err
 		}
-		return attempt(err, "applying %s", key)
 	}
 	ownedOnly(answer, obj)
 	r.memory.put(s.name(), key, applied{intent: intent, object: answer})
 	return nil
+}
+
+// send applies a body and returns the API server's answer.
+func (r *TarsBackendReconciler) send(ctx context.Context, key childKey, body []byte) (client.Object, error) {
+	answer, err := emptyOf(r.client.Scheme(), key.kind)
+	if err != nil {
+		return nil, err
+	}
+	answer.SetNamespace(key.name.Namespace)
+	answer.SetName(key.name.Name)
+	err = r.client.Patch(ctx, answer, client.RawPatch(types.ApplyPatchType, body), FieldOwner, client.ForceOwnership)
+	if key.kind == kindSecret {
+		return answer, attemptWithSecret(err, "applying %s", key)
+	}
+	return answer, attempt(err, "applying %s", key)
 }
 
 // intentOf reduces an object to what we have an opinion on: its identity, our

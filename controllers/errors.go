@@ -54,7 +54,7 @@ func describe(err error) string {
 	}
 	var a *attemptError
 	if !errors.As(err, &a) {
-		return "an unexpected error, which the manager's log has"
+		return err.Error() // our own words
 	}
 	var status apierrors.APIStatus
 	switch {

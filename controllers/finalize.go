@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,7 +53,7 @@ func (r *TarsBackendReconciler) removeRoutes(ctx context.Context, b *v1alpha1.Ta
 	for _, deleted := range []bool{false, true} {
 		routes := &gatewayv1.HTTPRouteList{}
 		if err := r.direct.List(ctx, routes, client.InNamespace(b.Namespace)); err != nil {
-			if meta.IsNoMatchError(err) {
+			if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) { // no such kind any more
 				return true, nil
 			}
 			return false, attempt(err, "listing HTTPRoutes")

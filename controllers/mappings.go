@@ -31,6 +31,18 @@ func (w *watcher) indexed(ctx context.Context, index, value string) []reconcile.
 	return w.list(ctx, client.MatchingFields{index: value})
 }
 
+// byGateways wakes the TarsBackends that share a Gateway with one that came,
+// went or changed: it may have been in their way, or they in its.
+func (w *watcher) byGateways() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+		var requests []reconcile.Request
+		for _, gateway := range gatewaysOf(obj) {
+			requests = append(requests, w.indexed(ctx, indexGateway, gateway)...)
+		}
+		return requests
+	})
+}
+
 // everyTarsBackend wakes all: for events about the cluster as a whole.
 func (w *watcher) everyTarsBackend() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {

@@ -28,7 +28,7 @@ func (r *TarsBackendReconciler) resolve(ctx context.Context, s *scope) (bool, er
 		return false, r.stopTraffic(ctx, s)
 	}
 	for _, step := range []func(context.Context, *scope) error{
-		r.resolveCredential, r.resolveCA, r.resolvePlatform,
+		r.resolveCredential, r.resolveCA, r.resolvePlatform, r.resolveRivals,
 	} {
 		if err := step(ctx, s); err != nil {
 			return false, err
@@ -36,10 +36,10 @@ func (r *TarsBackendReconciler) resolve(ctx context.Context, s *scope) (bool, er
 	}
 	served := len(servedParents(s.seen.Parents)) > 0
 	switch {
+	case len(s.seen.Refused) > 0, !served && anyRefused(s.seen.Parents):
+		return false, r.stopTraffic(ctx, s)
 	case served && len(s.seen.Unresolved) == 0:
 		return true, nil
-	case !served && anyRefused(s.seen.Parents):
-		return false, r.stopTraffic(ctx, s)
 	default:
 		return false, r.rotate(ctx, s)
 	}

@@ -133,6 +133,7 @@ func (w *watcher) startStatic(prober Prober) error {
 		h    handler.EventHandler
 		p    []predicate.Predicate
 	}{
+		{"rivals", &v1alpha1.TarsBackend{}, w.byGateways(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
 		{"source Secrets", metadataOf(kindSecret), w.byIndex(indexSecret, objectKey), nil},
 		{"CA ConfigMaps", metadataOf(kindConfigMap), w.byIndex(indexCA, objectKey), nil},
 		{"CustomResourceDefinitions", metadataOf(kindCRD), w.everyTarsBackend(), []predicate.Predicate{predicate.NewPredicateFuncs(isPlatformCRD)}},

@@ -197,3 +197,11 @@ func (w *world) expectNotReady(ctx context.Context, kind, reason string, words .
 		return fmt.Sprintf("%+v", b.Status.Conditions)
 	})
 }
+
+func servicePort(name string, port int32) corev1.ServicePort {
+	return corev1.ServicePort{Name: name, Port: port}
+}
+
+func slicePort(name string, port int32) discoveryv1.EndpointPort {
+	return discoveryv1.EndpointPort{Name: &name, Port: &port}
+}

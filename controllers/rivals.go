@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
+	"github.com/tars-operator/tars-operator/controllers/conditions"
+)
+
+// resolveRivals looks for an older TarsBackend that serves the same listener,
+// hosts and path. Two routes for one request would be a lottery between two
+// keys, so that the younger waits until the older is gone.
+func (r *TarsBackendReconciler) resolveRivals(ctx context.Context, s *scope) error {
+	for _, parent := range s.seen.Parents {
+		if parent.Gateway == nil || !parent.Controlled {
+			continue
+		}
+		own := conditions.Listeners(parent, s.backend, s.seen.NamespaceLabels)
+		others := &v1alpha1.TarsBackendList{}
+		if err := r.client.List(ctx, others, client.MatchingFields{indexGateway: objectKey(parent.Gateway)}); err != nil {
+			return attempt(err, "listing TarsBackends")
+		}
+		for i := range others.Items {
+			other := &others.Items[i]
+			if !older(other, s.backend) || other.Spec.PathPrefix != s.backend.Spec.PathPrefix {
+				continue
+			}
+			listener, err := r.sharedListener(ctx, parent, own, other)
+			if err != nil {
+				return err
+			}
+			if listener != "" {
+				s.seen.Refused = append(s.seen.Refused, rivalry(other, parent, listener))
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// sharedListener is one that takes both, with a host in common; else empty.
+func (r *TarsBackendReconciler) sharedListener(
+	ctx context.Context, parent conditions.Parent, own []conditions.Listener, other *v1alpha1.TarsBackend,
+) (string, error) {
+	labels, err := r.namespaceLabels(ctx, other.Namespace)
+	if err != nil {
+		return "", err
+	}
+	for _, ref := range other.Spec.ParentRefs {
+		theirs := parent
+		theirs.Ref = completeRef(ref, other.Namespace)
+		if string(*theirs.Ref.Namespace) != parent.Gateway.Namespace || string(theirs.Ref.Name) != parent.Gateway.Name {
+			continue
+		}
+		for _, l := range conditions.Listeners(theirs, other, labels) {
+			for _, o := range own {
+				if l.Name == o.Name && hostsMeet(l.Hosts, o.Hosts) {
+					return string(l.Name), nil
+				}
+			}
+		}
+	}
+	return "", nil
+}
+
+func rivalry(other *v1alpha1.TarsBackend, parent conditions.Parent, listener string) conditions.Finding {
+	return conditions.Finding{
+		Reason: v1alpha1.ReasonConflicted,
+		Message: fmt.Sprintf("TarsBackend %s/%s is older and serves the same hosts and spec.pathPrefix %s at listener %s of Gateway %s: "+
+			"change spec.pathPrefix or spec.hostnames, or delete one of the two",
+			other.Namespace, other.Name, other.Spec.PathPrefix, listener, objectKey(parent.Gateway)),
+	}
+}
+
+// older says which of two TarsBackends serves: the one created first, or else
+// the one whose "<namespace>/<name>" comes first (as Gateway API has it for
+// routes).
+func older(a, b *v1alpha1.TarsBackend) bool {
+	if a.UID == b.UID {
+		return false
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return strings.Compare(objectKey(a), objectKey(b)) < 0
+}
+
+// hostsMeet says whether some host is among both.
+func hostsMeet(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool {
+		return slices.ContainsFunc(b, func(y string) bool { return covers(x, y) || covers(y, x) })
+	})
+}
+
+// covers says that every host that narrow stands for is one that wide does.
+func covers(wide, narrow string) bool {
+	if wide == conditions.AnyHost || wide == narrow {
+		return true
+	}
+	suffix, wildcard := strings.CutPrefix(wide, "*")
+	return wildcard && len(narrow) > len(suffix) && strings.HasSuffix(narrow, suffix)
+}
