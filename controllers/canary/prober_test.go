@@ -338,6 +338,35 @@ var _ = Describe("the prober", func() {
 		Consistently(r.Events(), 20*time.Millisecond).ShouldNot(Receive())
 	})
 
+	It("tells nothing about what was forgotten meanwhile", func() {
+		e := newEnvoy(right)
+		other := types.NamespacedName{Namespace: "team", Name: "other"}
+		r := newRig(Options{}).start()
+		r.Set(key, testPlan(e.target("eg/e1")))
+		r.waiting(1) // its event is on offer
+		Eventually(func() int {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return len(r.changed)
+		}, soon).Should(BeZero())
+		r.Set(other, testPlan(e.target("eg/e1")))
+		r.waiting(2)
+		r.Forget(other)
+		r.woken()
+		Consistently(r.Events(), 20*time.Millisecond).ShouldNot(Receive())
+	})
+
+	It("takes no answer to a plan that was replaced", func() {
+		r := newRig(Options{})
+		old, next := testPlan(Target{Envoy: "eg/e1"}), testPlan(Target{Envoy: "eg/e2"})
+		r.Set(key, old)
+		replaced := r.objects[key]
+		r.Set(key, next)
+		r.record(key, replaced, old.Targets[0], state{outcome: conditions.ProbeVerified})
+		Expect(r.changed).To(BeEmpty())
+		Expect(r.outcomes(next)).To(Equal([]conditions.ProbeOutcome{conditions.ProbePending}))
+	})
+
 	It("asks no more at a time than it may, and everybody in the end", func() {
 		const bound, envoys = 2, 6
 		var mu sync.Mutex

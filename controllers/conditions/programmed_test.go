@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -213,6 +214,12 @@ var _ = Describe("a quoted message", func() {
 		m := quoted(strings.Repeat("ü", maxQuote))
 		Expect(m).To(HaveSuffix("ü" + cut))
 		Expect(len(m)).To(BeNumerically("<", maxQuote+100))
+	})
+	It("makes no condition longer than the API server takes", func() {
+		o := good()
+		o.Failure = strings.Repeat("x", maxMessage+1)
+		c := meta.FindStatusCondition(Compute(*o), v1alpha1.ConditionReady)
+		Expect(c.Message).To(And(HaveLen(maxMessage), HaveSuffix("x"+cut)))
 	})
 	It("loses what looks like a key", func() {
 		m := quoted("header Authorization: Bearer abc.def-ghi, or sk-0123456789 is wrong")
