@@ -78,7 +78,7 @@ func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*dae
 	d.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
-		grpc.SharedWriteBuffer(true), grpc.WaitForHandlers(true),
+		grpc.WaitForHandlers(true),
 	)
 	extprocv3.RegisterExternalProcessorServer(d.grpc, server.New(server.Options{
 		Config: cfg, Hash: hash, Replica: os.Getenv(envPodName), Budget: budget, Metrics: counters, Log: log,

@@ -103,7 +103,8 @@ func Compressed(encoding string) *Error {
 // TooLarge is for a body above the route's limit.
 func TooLarge(limit int64) *Error {
 	return client(http.StatusRequestEntityTooLarge, "request_too_large",
-		fmt.Sprintf("The request body is larger than the %d bytes that this gateway accepts (spec.requestBody.maxSize of the TarsBackend).", limit))
+		fmt.Sprintf("The request body is larger than the %d bytes that this gateway accepts "+
+			"(spec.requestBody.maxSize of the TarsBackend).", limit))
 }
 
 // BodyTimeout is for a body that stopped arriving.

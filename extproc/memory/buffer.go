@@ -2,7 +2,10 @@
 
 package memory
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // ErrExhausted means that the budget holds less than was asked for.
 var ErrExhausted = errors.New("the budget for bytes in flight is used up")
@@ -43,7 +46,7 @@ func (b *Buffer) Append(p []byte) error {
 		b.size += int64(len(p))
 		return nil
 	}
-	block := p[:len(p):len(p)]
+	block := slices.Clip(p)
 	if len(p) < blockSize/2 {
 		block = make([]byte, len(p), blockSize)
 	}

@@ -91,7 +91,9 @@ func New(o Options) (*Metrics, error) {
 	m.inFlight = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tars_requests_in_flight", Help: "Requests that have not ended.",
 	}, []string{"tarsbackend"})
-	common := []string{"tarsbackend", labelOperation, labelProvider, labelRequestModel, labelResponseModel, labelServerAddress, labelServerPort}
+	common := []string{
+		"tarsbackend", labelOperation, labelProvider, labelRequestModel, labelResponseModel, labelServerAddress, labelServerPort,
+	}
 	m.tokens = histogram(nameTokenUsage, "Tokens per request.", tokenBuckets(), append(common, labelTokenType))
 	m.duration = histogram(nameDuration, "Time from the request's headers to the end of the answer.",
 		durationBuckets(), append(common, labelErrorType))

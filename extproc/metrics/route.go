@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,7 +69,7 @@ func (r *Route) inference(req Request) {
 	common := []string{
 		r.name, req.Operation, req.Provider, asked, r.models.label(req.ResponseModel, success), r.address, r.port,
 	}
-	with := func(last ...string) []string { return append(common[:len(common):len(common)], last...) }
+	with := func(last ...string) []string { return append(slices.Clip(common), last...) }
 	m.duration.WithLabelValues(with(errorType(req))...).Observe(req.Duration.Seconds())
 	if req.FirstByte > 0 && success {
 		m.firstToken.WithLabelValues(common...).Observe(req.FirstByte.Seconds())

@@ -88,7 +88,7 @@ func (m *Models) Keeps(id string) bool {
 // Labels returns the names that may be labels of metrics from the start:
 // aliases, their targets and the exact entries of the allow-list.
 func (m *Models) Labels() []string {
-	var names []string
+	names := make([]string, 0, 2*len(m.config)+len(m.exact))
 	for _, a := range m.config {
 		names = append(names, a.Name, a.Model)
 	}

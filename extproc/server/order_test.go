@@ -39,6 +39,7 @@ func FuzzOrder(f *testing.F) {
 	f.Add([]byte{12, 13})
 	f.Add([]byte{1, 5, 10, 5, 13, 6, 14})
 	f.Fuzz(func(t *testing.T, order []byte) {
+		RegisterTestingT(t)
 		b := newBench(func(r *config.Route) { restricted(r); forwarding(r); r.Allow = append(r.Allow, "gpt") })
 		s := &stream{failAt: len(order) % 7}
 		all := everyMessage()
@@ -98,7 +99,7 @@ type pacedStream struct {
 }
 
 func (s *pacedStream) Recv() (*extprocv3.ProcessingRequest, error) {
-	time.Sleep(s.pauses[0])
+	<-time.After(s.pauses[0])
 	s.pauses = s.pauses[1:]
 	return s.stream.Recv()
 }
@@ -123,6 +124,7 @@ func TestHoldTimeout(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				RegisterTestingT(t)
 				b := newBench(forwarding)
 				s := &pacedStream{stream: stream{messages: c.messages}, pauses: c.pauses}
 				if err := b.Process(s); err != nil {

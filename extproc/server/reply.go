@@ -3,6 +3,7 @@
 package server
 
 import (
+	"math"
 	"net/http"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -96,10 +97,10 @@ func immediate(e *apierror.Error, body []byte, req request) *extprocv3.Processin
 	return immediateResponse(e.Status, set, body)
 }
 
-func immediateResponse(status int, set []header, body []byte) *extprocv3.ProcessingResponse {
+func immediateResponse(code int, set []header, body []byte) *extprocv3.ProcessingResponse {
 	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{
 		ImmediateResponse: &extprocv3.ImmediateResponse{
-			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(int32(status))},
+			Status:  &typev3.HttpStatus{Code: statusCode(code)},
 			Headers: mutation(set, nil),
 			Body:    body,
 			Details: "tarsbackend",
@@ -109,6 +110,18 @@ func immediateResponse(status int, set []header, body []byte) *extprocv3.Process
 
 // knownStatus tells whether Envoy accepts the status in an answer of ours.
 func knownStatus(status int) bool {
-	_, ok := typev3.StatusCode_name[int32(status)]
-	return ok && status >= http.StatusOK
+	return status >= http.StatusOK && statusCode(status) != typev3.StatusCode_Empty
+}
+
+// statusCode is Envoy's name of a status, Empty for one that it has no name
+// for.
+func statusCode(status int) typev3.StatusCode {
+	if status < 0 || status > math.MaxInt16 {
+		return typev3.StatusCode_Empty
+	}
+	code := typev3.StatusCode(status)
+	if _, ok := typev3.StatusCode_name[int32(code)]; !ok {
+		return typev3.StatusCode_Empty
+	}
+	return code
 }

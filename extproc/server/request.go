@@ -81,6 +81,7 @@ func (s *session) requestHeaders(m *extprocv3.HttpHeaders, attrs attributes) err
 		if s.route.ForwardUnlistedPaths {
 			return s.forward(h, m.GetEndOfStream())
 		}
+	case policy.Disguised: // never served
 	}
 	return s.refuse(apierror.PathNotServed(s.req.method, s.req.path))
 }
@@ -172,6 +173,7 @@ func (s *session) requestBody(m *extprocv3.HttpBody) error {
 		if s.out != waiting {
 			return nil // the gateway has answered; nobody waits for the body
 		}
+	case waiting: // no headers came
 	}
 	return unexpected("request body")
 }

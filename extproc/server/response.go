@@ -4,6 +4,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -148,7 +149,7 @@ func (s *session) endBody(out []byte) []byte {
 		return out
 	}
 	if rest := s.ans.reader.Close(); len(rest) > 0 {
-		out = append(out[:len(out):len(out)], rest...)
+		out = append(slices.Clip(out), rest...)
 	}
 	s.ans.reader = nil
 	s.classify()

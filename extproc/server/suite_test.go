@@ -63,9 +63,7 @@ func newBench(change func(*config.Route), options ...func(*server.Options)) *ben
 	}
 	b.budget = o.Budget
 	m, err := metrics.New(metrics.Options{Budget: o.Budget})
-	if err != nil {
-		panic(err)
-	}
+	Expect(err).NotTo(HaveOccurred())
 	o.Metrics, b.metrics = m, m
 	b.Processor = server.New(o)
 	return b
@@ -138,6 +136,9 @@ func (b *bench) counted(prefix string) []string {
 	}
 	return lines
 }
+
+// same compares long texts that nobody wants to see in a failure.
+func same(a, b string) bool { return a == b }
 
 func headerMap(pairs []string) *corev3.HeaderMap {
 	m := &corev3.HeaderMap{}

@@ -22,13 +22,13 @@ type Sink interface {
 type Mark uint8
 
 const (
-	// Part: the event goes on.
+	// Part is for bytes after which the event goes on.
 	Part Mark = iota
-	// End: these bytes end the event (or a block without data, such as a
-	// comment between two empty lines).
+	// End is for bytes that end the event, or a block without data such as a
+	// comment between two empty lines.
 	End
-	// Tail: a line feed that belongs to the carriage return which ended the
-	// event before.
+	// Tail is for a line feed that belongs to the carriage return which ended
+	// the event before.
 	Tail
 )
 

@@ -44,12 +44,8 @@ func (d *document) Visit(v jsonscan.Value) {
 		d.emptyChoices = v.Kind == jsonscan.Array && v.Empty
 	case idType:
 		d.failed = d.failed || (v.Kind == jsonscan.String && string(v.Raw) == `"error"`)
-	case idError:
-		d.failed = d.failed || v.Kind == jsonscan.String || v.Kind == jsonscan.Object
-	case idErrorCode:
-		d.failure.Code = plain(v)
-	case idErrorType:
-		d.failure.Type = plain(v)
+	case idError, idErrorCode, idErrorType:
+		d.visitError(v)
 	case idUsage:
 		d.hasUsage = v.Kind == jsonscan.Object
 	default:
@@ -57,6 +53,17 @@ func (d *document) Visit(v jsonscan.Value) {
 			d.block.known = true
 			d.block.set(field(v.ID-idField), n)
 		}
+	}
+}
+
+func (d *document) visitError(v jsonscan.Value) {
+	switch v.ID {
+	case idErrorCode:
+		d.failure.Code = plain(v)
+	case idErrorType:
+		d.failure.Type = plain(v)
+	default:
+		d.failed = d.failed || v.Kind == jsonscan.String || v.Kind == jsonscan.Object
 	}
 }
 

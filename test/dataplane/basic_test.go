@@ -22,8 +22,8 @@ var _ = Describe("A chat completion", func() {
 		sent := ` {"model":"gpt-4o-mini", "messages":[]} `
 		got := make(chan string, 1)
 		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			got <- string(body)
+			body := readAll(r.Body)
+			got <- body
 			respond(http.StatusOK, "application/json", chatAnswer)(w, r)
 		})
 		answer := post(chatPath+"?a=b", id, sent, "authorization", "Bearer client", "x-api-key", "client", "x-tars-api-key", "client", "cookie", "a=b",
@@ -90,7 +90,7 @@ var _ = Describe("A chat completion", func() {
 		want := `{"x":"` + strings.Repeat("0123456789abcdef", 20<<20/16) + `","usage":{"prompt_tokens":1,"completion_tokens":1}}`
 		world.tls.answer(id, respond(http.StatusOK, "application/json", want))
 		answer := post(chatPath, id, `{"model":"gpt"}`)
-		Expect(answer.body == want).To(BeTrue())
+		Expect(same(answer.body, want)).To(BeTrue())
 		Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 2.0))
 	})
 
@@ -98,8 +98,8 @@ var _ = Describe("A chat completion", func() {
 		id := newID()
 		got := make(chan string, 1)
 		world.tls.answer(id, func(_ http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			got <- string(body)
+			body := readAll(r.Body)
+			got <- body
 		})
 		Expect(post("/narrow"+chatPath, id, `{"x":1,"model":"fast","y":"é"}`).status).To(Equal(http.StatusOK))
 		Expect(<-got).To(Equal(`{"x":1,"model":"xai/grok-4.5","y":"é"}`))
@@ -113,8 +113,8 @@ var _ = Describe("A chat completion", func() {
 			id := newID()
 			got := make(chan string, 1)
 			world.tls.answer(id, func(_ http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				got <- string(body)
+				body := readAll(r.Body)
+				got <- body
 			})
 			raw := dial()
 			raw.write("POST /narrow%s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n", chatPath, id)

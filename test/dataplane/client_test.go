@@ -30,9 +30,10 @@ func newID() string {
 	return hex.EncodeToString(raw[:])
 }
 
-// request builds a request to Envoy with further headers.
-func request(method, path, id string, body io.Reader, headers ...string) *http.Request {
+// request builds a request to Envoy; what is "METHOD path".
+func request(id, what string, body io.Reader, headers ...string) *http.Request {
 	GinkgoHelper()
+	method, path, _ := strings.Cut(what, " ")
 	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+world.envoy.address+path, body)
 	Expect(err).NotTo(HaveOccurred())
 	req.Header.Set("x-request-id", id)
@@ -44,6 +45,19 @@ func request(method, path, id string, body io.Reader, headers ...string) *http.R
 	}
 	return req
 }
+
+// readAll reads what an upstream was sent; a broken body is what it is up to
+// there.
+func readAll(r io.Reader) string {
+	body, err := io.ReadAll(r)
+	if err != nil {
+		GinkgoWriter.Println("upstream:", err)
+	}
+	return string(body)
+}
+
+// same compares long texts that nobody wants to see in a failure.
+func same(a, b string) bool { return a == b }
 
 // send sends a request and reads the whole answer.
 func send(req *http.Request) reply {
@@ -59,13 +73,13 @@ func send(req *http.Request) reply {
 // post sends a JSON body.
 func post(path, id, body string, headers ...string) reply {
 	GinkgoHelper()
-	return send(request(http.MethodPost, path, id, strings.NewReader(body), headers...))
+	return send(request(id, "POST "+path, strings.NewReader(body), headers...))
 }
 
 // get asks without a body.
 func get(path, id string, headers ...string) reply {
 	GinkgoHelper()
-	return send(request(http.MethodGet, path, id, nil, headers...))
+	return send(request(id, "GET "+path, nil, headers...))
 }
 
 // respond answers with a content type and a body.

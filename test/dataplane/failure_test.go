@@ -138,8 +138,8 @@ var _ = Describe("TARS", func() {
 		var attempts atomic.Int32
 		got := make(chan string, 2)
 		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			got <- string(body)
+			body := readAll(r.Body)
+			got <- body
 			if attempts.Add(1) == 1 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
@@ -148,8 +148,8 @@ var _ = Describe("TARS", func() {
 		})
 		sent := `{"model":"gpt","x":"` + strings.Repeat("x", 20_000) + `"}`
 		Expect(post(chatPath, id, sent).body).To(Equal(chatAnswer))
-		Expect(<-got == sent).To(BeTrue())
-		Expect(<-got == sent).To(BeTrue())
+		Expect(same(<-got, sent)).To(BeTrue())
+		Expect(same(<-got, sent)).To(BeTrue())
 		Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 7.0))
 	})
 })

@@ -32,7 +32,7 @@ var _ = Describe("Models", func() {
 	It("are asked for by HEAD", func() {
 		id := newID()
 		world.tls.answer(id, respond(200, "application/json", modelList))
-		r := send(request(http.MethodHead, "/narrow/v1/models", id, nil))
+		r := send(request(id, "HEAD "+"/narrow/v1/models", nil))
 		Expect(r.status).To(Equal(200))
 		Expect(r.body).To(BeEmpty())
 	})
@@ -43,14 +43,14 @@ var _ = Describe("Models", func() {
 		Expect(get("/narrow/v1/models/fast", id).body).To(Equal(`{"id":"fast"}`))
 		Expect(world.tls.requests(id)[0].RequestURI).To(Equal("/v1/models/xai/grok-4.5"))
 		other := newID()
-		refused(get("/narrow/v1/models/gpt-5", other), 404, "model_not_found", "client", other)
+		refused(get("/narrow/v1/models/gpt-5", other), other, "404 client model_not_found")
 		Expect(world.tls.requests(other)).To(BeEmpty())
 	})
 
 	It("are asked for with a body, which changes nothing", func() {
 		id := newID()
 		world.tls.answer(id, respond(200, "application/json", modelList))
-		r := send(request(http.MethodGet, "/narrow/v1/models", id, strings.NewReader(`{"model":"gpt-5"}`)))
+		r := send(request(id, "GET "+"/narrow/v1/models", strings.NewReader(`{"model":"gpt-5"}`)))
 		Expect(r.body).To(Equal(`{"object":"list","data":[{"id":"gpt-4o-mini"},{"id":"fast","x":[1, 2]}]}`))
 	})
 })
@@ -60,8 +60,8 @@ var _ = Describe("An unlisted path", func() {
 		id := newID()
 		got := make(chan string, 1)
 		world.tls.answer(id, func(_ http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			got <- string(body)
+			body := readAll(r.Body)
+			got <- body
 		})
 		Expect(post("/forward/v1/files/a%20b?c=d", id, "anything", "x-tarsbackend-model", "forged").status).To(Equal(200))
 		Expect(<-got).To(Equal("anything"))
@@ -146,7 +146,7 @@ var _ = Describe("A client", func() {
 	It("may speak HTTP/2", func() {
 		id := newID()
 		world.tls.answer(id, respond(200, "application/json", chatAnswer))
-		resp := overHTTP2(request(http.MethodPost, chatPath, id, strings.NewReader(`{"model":"gpt"}`)))
+		resp := overHTTP2(request(id, "POST "+chatPath, strings.NewReader(`{"model":"gpt"}`)))
 		Expect(resp.status).To(Equal(200))
 		Expect(resp.body).To(Equal(chatAnswer))
 	})
@@ -154,9 +154,9 @@ var _ = Describe("A client", func() {
 	It("may not send trailers: Envoy would send the body twice", func() {
 		for _, path := range []string{chatPath, "/forward/v1/files"} {
 			id := newID()
-			req := request(http.MethodPost, path, id, io.NopCloser(strings.NewReader(`{"model":"gpt"}`)))
+			req := request(id, "POST "+path, io.NopCloser(strings.NewReader(`{"model":"gpt"}`)))
 			req.Trailer = http.Header{"X-Other": {"y"}}
-			refused(overHTTP2(req), 400, "trailers_not_supported", "client", id)
+			refused(overHTTP2(req), id, "400 client trailers_not_supported")
 		}
 	})
 })

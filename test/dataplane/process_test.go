@@ -94,10 +94,6 @@ func (p *process) kill() {
 	Eventually(p.done).WithTimeout(endTimeout).Should(BeClosed())
 }
 
-// extprocEnv makes the test binary run as the external processor: see
-// TestMain.
-const extprocEnv = "TARS_TEST_RUN_EXTPROC"
-
 // extproc is a running external processor.
 type extproc struct {
 	*process
@@ -113,11 +109,9 @@ func startExtproc(cfg config.Config, grpcAddress string) *extproc {
 	Expect(err).NotTo(HaveOccurred())
 	path := filepath.Join(GinkgoT().TempDir(), config.FileName)
 	Expect(os.WriteFile(path, data, 0o600)).To(Succeed())
-	self, err := os.Executable()
-	Expect(err).NotTo(HaveOccurred())
-	cmd := exec.Command(self, "--config", path, "--grpc-bind-address", grpcAddress,
+	cmd := exec.Command(world.binary, "extproc", "--config", path, "--grpc-bind-address", grpcAddress,
 		"--http-bind-address", "127.0.0.1:0", "--zap-log-level=debug")
-	cmd.Env = append(os.Environ(), extprocEnv+"=1", "POD_NAME=pod-of-the-test", "EXTPROC_MEMORY_LIMIT=268435456")
+	cmd.Env = append(os.Environ(), "POD_NAME=pod-of-the-test", "EXTPROC_MEMORY_LIMIT=268435456")
 	e := &extproc{process: start("extproc", cmd)}
 	Eventually(e.addresses).WithTimeout(startTimeout).WithPolling(poll).Should(BeTrue())
 	return e

@@ -37,7 +37,7 @@ func write(w http.ResponseWriter, pieces ...string) {
 // open sends a request and leaves the answer's body to be read.
 func open(ctx context.Context, path, id, body string) *http.Response {
 	GinkgoHelper()
-	resp, err := world.client.Do(request(http.MethodPost, path, id, strings.NewReader(body)).WithContext(ctx))
+	resp, err := world.client.Do(request(id, "POST "+path, strings.NewReader(body)).WithContext(ctx))
 	Expect(err).NotTo(HaveOccurred())
 	Expect(resp.StatusCode).To(Equal(http.StatusOK))
 	return resp
@@ -57,7 +57,7 @@ var _ = Describe("A stream", func() {
 		func(body string) {
 			id := newID()
 			next := make(chan struct{})
-			world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
+			world.tls.answer(id, func(w http.ResponseWriter, _ *http.Request) {
 				for range 5 {
 					write(w, delta)
 					select {
@@ -83,8 +83,8 @@ var _ = Describe("A stream", func() {
 		id := newID()
 		got := make(chan string, 1)
 		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			got <- string(body)
+			body := readAll(r.Body)
+			got <- body
 			write(w, delta, usageChunk, done)
 		})
 		Expect(post(chatPath, id, streamBody).body).To(Equal(delta + done))
@@ -131,7 +131,11 @@ var _ = Describe("A stream", func() {
 		world.plain.answer(id, func(w http.ResponseWriter, _ *http.Request) {
 			write(w, delta)
 			<-seen
-			panic(http.ErrAbortHandler)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				err = conn.Close()
+			}
+			GinkgoWriter.Println("upstream:", err)
 		})
 		resp := open(context.Background(), "/plain"+chatPath, id, withUsage)
 		read(resp.Body, delta)

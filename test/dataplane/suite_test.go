@@ -3,38 +3,18 @@
 package dataplane
 
 import (
-	"context"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	processor "github.com/tars-operator/tars-operator/extproc"
 	"github.com/tars-operator/tars-operator/extproc/config"
 )
-
-// TestMain lets the test binary be the external processor too: a process of
-// its own, which specs can kill, stop and drain.
-func TestMain(m *testing.M) {
-	if os.Getenv(extprocEnv) == "" {
-		os.Exit(m.Run())
-	}
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	err := processor.Run(ctx, os.Args[1:], os.Stderr)
-	cancel()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
 
 func TestDataPlane(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -52,6 +32,7 @@ const (
 // The world of every spec of this process: one Envoy, its upstreams and its
 // external processors.
 var world struct {
+	binary     string // the operator's, of which extproc is a subcommand
 	tls, plain *upstream
 	main       *extproc
 	envoy      *envoy
@@ -108,7 +89,18 @@ func port(address string) string {
 	return p
 }
 
-var _ = BeforeSuite(func() {
+// build makes the binary once for all processes of the suite.
+func build() []byte {
+	path := filepath.Join(GinkgoT().TempDir(), "tars-operator")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s", out)
+	return []byte(path)
+}
+
+var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
+	world.binary = string(binary)
 	world.tls, world.plain = startUpstream(true), startUpstream(false)
 	DeferCleanup(world.tls.Close)
 	DeferCleanup(world.plain.Close)
@@ -123,8 +115,7 @@ var _ = BeforeSuite(func() {
 		},
 	})
 	DeferCleanup(world.envoy.kill)
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableCompression = true
+	transport := &http.Transport{DisableCompression: true}
 	world.client = &http.Client{Transport: transport}
 	DeferCleanup(transport.CloseIdleConnections)
 })
