@@ -121,12 +121,12 @@ var _ = Describe("one question", func() {
 		Entry("of a stamp that is too long, without quoting it", answer(200, strings.Repeat("a", 33), routeHash), conditions.ProbeStale,
 			"(33 bytes that are no hash)"),
 		Entry("404 of Envoy", answer(404, "", ""), conditions.ProbeWrong, "no route for this path yet"),
-		Entry("503 of the entry rule", answer(503, "", ""), conditions.ProbeWrong, "is the EnvoyExtensionPolicy there"),
-		Entry("503 for the external processor", func(w http.ResponseWriter, _ *http.Request) {
+		Entry("503 of somebody else", answer(503, "", ""), conditions.ProbeWrong, "answered 503 without passing"),
+		Entry("503 of the entry rule, or for the external processor", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("x-tarsbackend-error-source", "extproc")
 			w.WriteHeader(503)
-		}, conditions.ProbeWrong, "answered 503: it cannot reach the external processor"),
-		Entry("510 of a failed external processor", answer(510, "", ""), conditions.ProbeWrong, "answered 510: it cannot reach"),
+		}, conditions.ProbeWrong, "answered 503 in place of the external processor"),
+		Entry("510 of a failed external processor", answer(510, "", ""), conditions.ProbeWrong, "answered 510: the external processor is down"),
 		Entry("500 of an invalid policy", answer(500, "", ""), conditions.ProbeWrong, "something invalid in the route or its policies"),
 		Entry("401 without a stamp", answer(401, "", ""), conditions.ProbeWrong, "answered 401 without passing the external processor"),
 		Entry("403 without a stamp", answer(403, "", ""), conditions.ProbeWrong, "policy of the Gateway refuses"),

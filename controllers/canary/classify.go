@@ -50,14 +50,13 @@ func unstamped(status int, header http.Header) string {
 	switch {
 	case status == http.StatusNotFound:
 		return "answered 404: it has no route for this path yet, or another HTTPRoute takes the path"
-	case status == http.StatusServiceUnavailable && source == config.ErrorSourceExtProc, status == statusExtProcFailed:
-		return fmt.Sprintf("answered %d: it cannot reach the external processor", status)
-	case status == http.StatusServiceUnavailable:
-		return "answered 503: the external processor did not run for this request; " +
-			"is the EnvoyExtensionPolicy there and accepted?"
+	case status == http.StatusServiceUnavailable && source == config.ErrorSourceExtProc:
+		return "answered 503 in place of the external processor: that is down, or the EnvoyExtensionPolicy is not in force"
+	case status == statusExtProcFailed:
+		return "answered 510: the external processor is down, and the BackendTrafficPolicy is not in force"
 	case status >= 500:
-		return fmt.Sprintf("answered %d: Envoy Gateway found something invalid in the route or its policies, "+
-			"or the external processor failed", status)
+		return fmt.Sprintf("answered %d without passing the external processor: Envoy Gateway found something invalid "+
+			"in the route or its policies", status)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return fmt.Sprintf("answered %d without passing the external processor: "+
 			"another HTTPRoute or a policy of the Gateway refuses the request", status)
