@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const standInNamespaceManifest = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: tarsfake, labels: {pod-security.kubernetes.io/enforce: restricted}}
+`
+
+const standInManifest = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: tarsfake, namespace: tarsfake}
+spec:
+  selector: {matchLabels: {app: tarsfake}}
+  template:
+    metadata: {labels: {app: tarsfake}}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: tarsfake
+          image: tarsfake:dev
+          imagePullPolicy: IfNotPresent
+          args: [serve, --tls-dir=/tls, --ledger-size=100000]
+          readinessProbe: {httpGet: {path: /healthz, port: 9090}, periodSeconds: 1}
+          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities: {drop: [ALL]}
+          volumeMounts: [{name: tls, mountPath: /tls, readOnly: true}]
+      volumes: [{name: tls, secret: {secretName: tarsfake-tls}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: tarsfake, namespace: tarsfake}
+spec:
+  selector: {app: tarsfake}
+  ports:
+    - {name: https, port: 443, targetPort: 8443}
+    - {name: http, port: 80, targetPort: 8080}
+    - {name: admin, port: 9090, targetPort: 9090}
+`
+
+// StandIn speaks to the stand-in's admin API.
+type StandIn struct {
+	// Admin is its address, host:port.
+	Admin string
+}
+
+// Entry is what the stand-in remembers of one request.
+type Entry struct {
+	RequestID    string            `json:"requestId"`
+	Method       string            `json:"method"`
+	Path         string            `json:"path"`
+	Key          string            `json:"key"`
+	KeyKnown     bool              `json:"keyKnown"`
+	ModelAsked   string            `json:"modelAsked"`
+	BodyBytes    int64             `json:"bodyBytes"`
+	PromptSHA256 string            `json:"promptSHA256"`
+	HeaderNames  []string          `json:"headerNames"`
+	Headers      map[string]string `json:"headers"`
+	Status       int               `json:"status"`
+}
+
+// Ledger is everything that reached the stand-in; filter is a query such as
+// "request_id=..."; empty: all.
+func (s StandIn) Ledger(ctx context.Context, filter string) ([]Entry, error) {
+	body, err := s.call(ctx, http.MethodGet, "/ledger?"+filter, "")
+	if err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	if err := json.Unmarshal(body, &entries); err != nil {
+		return nil, fmt.Errorf("reading the stand-in's ledger: %w", err)
+	}
+	return entries, nil
+}
+
+// Forget empties the ledger.
+func (s StandIn) Forget(ctx context.Context) error {
+	_, err := s.call(ctx, http.MethodDelete, "/ledger", "")
+	return err
+}
+
+// AddKey makes the stand-in take a further key.
+func (s StandIn) AddKey(ctx context.Context, key string) error {
+	body, err := json.Marshal(map[string]string{"key": key})
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, http.MethodPost, "/keys", string(body))
+	return err
+}
+
+// RevokeKey makes the stand-in refuse a key.
+func (s StandIn) RevokeKey(ctx context.Context, key string) error {
+	_, err := s.call(ctx, http.MethodDelete, "/keys/"+url.PathEscape(key), "")
+	return err
+}
+
+func (s StandIn) call(ctx context.Context, method, path, body string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.Admin+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{Proxy: nil}}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("asking the stand-in: %w", err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("asking the stand-in: %w", err)
+	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return nil, fmt.Errorf("the stand-in answered %s %s with %d: %s", method, path, resp.StatusCode, content)
+	}
+	return content, nil
+}

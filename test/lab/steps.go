@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// appVersion is the chart's: the tag of the image that it runs by default.
+func (l *Lab) appVersion() (string, error) {
+	content, err := os.ReadFile(filepath.Join(l.Root, "charts/tars-operator/Chart.yaml"))
+	if err != nil {
+		return "", fmt.Errorf("reading the chart's version: %w", err)
+	}
+	var chart struct {
+		AppVersion string `json:"appVersion"`
+	}
+	if err := yaml.Unmarshal(content, &chart); err != nil {
+		return "", fmt.Errorf("reading the chart's version: %w", err)
+	}
+	return chart.AppVersion, nil
+}
+
+// workFolder holds what the lab makes: outside of the checkout, so that a
+// checkout stays as it was.
+func (l *Lab) workFolder() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("looking for a folder for the lab: %w", err)
+	}
+	if named := os.Getenv("TARS_OPERATOR_CACHE"); named != "" {
+		cache = named
+	}
+	dir := filepath.Join(cache, "tars-operator-lab-"+l.Name)
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+func (l *Lab) file(name string) string { return filepath.Join(l.Work, name) }
+
+// BuildOperatorImage builds this checkout's image under a tag, as a tar.
+func (l *Lab) BuildOperatorImage(ctx context.Context, tag string) (string, error) {
+	return l.image(ctx, ".", "tars-operator", operatorImage+":"+tag, "-s -w -X main.version="+tag)
+}
+
+func (l *Lab) buildImages(ctx context.Context) error {
+	if _, err := l.BuildOperatorImage(ctx, l.Version); err != nil {
+		return err
+	}
+	_, err := l.image(ctx, "./test/tarsfake", "tarsfake", standInImage, "-s -w")
+	return err
+}
+
+func (l *Lab) image(ctx context.Context, pkg, name, ref, ldflags string) (string, error) {
+	binary, tar := l.file(name), l.file(name+".tar")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", binary, pkg)
+	cmd.Dir = l.Root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w: %s", pkg, err, out)
+	}
+	_, err := l.Cluster(ctx, "image", "--ref", ref, "--binary", binary, "--out", tar)
+	return tar, err
+}
+
+func (l *Lab) startCluster(ctx context.Context) error {
+	// The stand-in's certificate authority is one that Envoy's image trusts:
+	// the sample needs no change to reach the stand-in under TARS's name.
+	tls := l.file("tls")
+	if out, err := exec.CommandContext(ctx, l.file("tarsfake"), "certificate", "--out", tls).CombinedOutput(); err != nil {
+		return fmt.Errorf("making the stand-in's certificate: %w: %s", err, out)
+	}
+	if _, err := l.Cluster(ctx, "up", "--name", l.Name, "--trust-ca", filepath.Join(tls, "ca.crt")); err != nil {
+		return err
+	}
+	kubeconfig, err := l.Cluster(ctx, "kubeconfig", "--name", l.Name)
+	l.Kubeconfig = kubeconfig
+	return err
+}
+
+func (l *Lab) loadImages(ctx context.Context) error {
+	_, err := l.Cluster(ctx, "load", "--name", l.Name, l.file("tars-operator.tar"), l.file("tarsfake.tar"))
+	return err
+}
+
+func (l *Lab) installGateway(ctx context.Context) error {
+	_, err := l.Cluster(ctx, "gateway", "--name", l.Name)
+	return err
+}
+
+// deployStandIn runs the stand-in and gives it TARS's name in the cluster.
+func (l *Lab) deployStandIn(ctx context.Context) error {
+	if _, err := l.Kubectl(ctx, standInNamespaceManifest, "apply", "-f", "-"); err != nil {
+		return err
+	}
+	tls := l.file("tls")
+	secret, err := l.Kubectl(ctx, "", "create", "secret", "generic", "tarsfake-tls", "-n", StandInNamespace,
+		"--from-file=tls.crt="+filepath.Join(tls, "tls.crt"), "--from-file=tls.key="+filepath.Join(tls, "tls.key"),
+		"--from-file=ca.crt="+filepath.Join(tls, "ca.crt"), "--dry-run=client", "-o", "yaml")
+	if err != nil {
+		return err
+	}
+	for _, manifest := range []string{secret, standInManifest} {
+		if _, err := l.Kubectl(ctx, manifest, "apply", "-f", "-"); err != nil {
+			return err
+		}
+	}
+	ip, err := l.Kubectl(ctx, "", "get", "service", "-n", StandInNamespace, "tarsfake", "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return err
+	}
+	patch := fmt.Sprintf(`{"data":{"hosts":"%s %s\n"}}`, strings.TrimSpace(ip), endpoint)
+	for _, args := range [][]string{
+		{"patch", "configmap", "coredns", "-n", "kube-system", "--type=merge", "-p", patch},
+		// A mounted ConfigMap changes within a minute; a new pod has it at once.
+		{"rollout", "restart", "-n", "kube-system", "deployment/coredns"},
+		{"rollout", "status", "-n", "kube-system", "deployment/coredns", "--timeout=2m"},
+		{"rollout", "status", "-n", StandInNamespace, "deployment/tarsfake", "--timeout=2m"},
+	} {
+		if _, err := l.Kubectl(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
