@@ -7,8 +7,9 @@ import (
 	"strconv"
 )
 
-// maxCount is the largest whole number that every JSON reader keeps exactly.
-const maxCount = 1 << 53
+// maxCount is the largest count that is believed: sums of a few stay far from
+// overflow.
+const maxCount = 1 << 60
 
 func parseCount(raw []byte) (int64, bool) {
 	var n int64

@@ -74,7 +74,7 @@ func (v Value) Text() (text string, ok bool) {
 }
 
 // Int is the value of a number that is a whole one, written in any way, from
-// 0 to 2^53; ok is false otherwise.
+// 0 to 2^60; ok is false otherwise.
 func (v Value) Int() (n int64, ok bool) {
 	if v.Kind != Number || v.Truncated {
 		return 0, false

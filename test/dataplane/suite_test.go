@@ -5,8 +5,10 @@ package dataplane
 import (
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/test/tarsfake/keys"
+	tarsfake "github.com/tars-operator/tars-operator/test/tarsfake/server"
 )
 
 func TestDataPlane(t *testing.T) {
@@ -34,6 +38,7 @@ const (
 var world struct {
 	binary     string // the operator's, of which extproc is a subcommand
 	tls, plain *upstream
+	fake       *tarsfake.Server
 	main       *extproc
 	envoy      *envoy
 	client     *http.Client
@@ -61,7 +66,7 @@ func routes() (cfg config.Config, inEnvoy []envoyRoute) {
 	forward.ForwardUnlistedPaths = true
 	forward.Allow = narrow.Allow
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
-	cfg.Routes = []config.Route{open, narrow, forward, testRoute("plain", "/plain"), testRoute("secured", "/secured"), testRoute("unprocessed", "/unprocessed"), testRoute("dead", "/dead")}
+	cfg.Routes = []config.Route{open, narrow, forward, testRoute("plain", "/plain"), testRoute("secured", "/secured"), testRoute("unprocessed", "/unprocessed"), testRoute("dead", "/dead"), testRoute("fake", "/fake")}
 	for _, r := range cfg.Routes {
 		e := envoyRoute{Name: r.Name[len("default/"):], Prefix: r.PathPrefix, Token: r.PassToken, Cluster: "tars", Processor: "main"}
 		if r.PathPrefix == "/" {
@@ -74,8 +79,8 @@ func routes() (cfg config.Config, inEnvoy []envoyRoute) {
 			e.Secured = true
 		case "unprocessed":
 			e.Processor = ""
-		case "dead":
-			e.Cluster = "dead"
+		case "dead", "fake":
+			e.Cluster = e.Name
 		}
 		inEnvoy = append(inEnvoy, e)
 	}
@@ -87,6 +92,26 @@ func port(address string) string {
 	_, p, err := net.SplitHostPort(address)
 	Expect(err).NotTo(HaveOccurred())
 	return p
+}
+
+// startFake runs the stand-in for TARS in this process.
+func startFake() *tarsfake.Server {
+	GinkgoHelper()
+	ring := &keys.Ring{}
+	_, err := ring.Add(strings.TrimPrefix(credential, "Bearer "), nil)
+	Expect(err).NotTo(HaveOccurred())
+	fake, err := tarsfake.Start(tarsfake.Options{Keys: ring})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(fake.Close)
+	return fake
+}
+
+// authority writes a certificate authority to a file.
+func authority(pem []byte) string {
+	GinkgoHelper()
+	path := filepath.Join(GinkgoT().TempDir(), "ca.pem")
+	Expect(os.WriteFile(path, pem, 0o600)).To(Succeed())
+	return path
 }
 
 // build makes the binary once for all processes of the suite.
@@ -104,6 +129,7 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 	world.tls, world.plain = startUpstream(true), startUpstream(false)
 	DeferCleanup(world.tls.Close)
 	DeferCleanup(world.plain.Close)
+	world.fake = startFake()
 	cfg, inEnvoy := routes()
 	world.main = startExtproc(cfg, "127.0.0.1:0")
 	DeferCleanup(world.main.kill)
@@ -112,6 +138,7 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 		ExtProcPorts: map[string]string{"main": port(world.main.grpc)},
 		Upstreams: map[string]envoyUpstream{
 			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"},
+			"fake": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: authority(world.fake.CA())},
 		},
 	})
 	DeferCleanup(world.envoy.kill)

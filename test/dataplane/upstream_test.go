@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -46,8 +44,7 @@ func (u *upstream) config() envoyUpstream {
 	Expect(err).NotTo(HaveOccurred())
 	c := envoyUpstream{Port: port}
 	if cert := u.Certificate(); cert != nil {
-		c.CA = filepath.Join(GinkgoT().TempDir(), "ca.pem")
-		Expect(os.WriteFile(c.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o600)).To(Succeed())
+		c.CA = authority(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
 	}
 	return c
 }
