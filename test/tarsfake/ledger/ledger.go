@@ -87,6 +87,12 @@ type Entry struct {
 	Outcome   Outcome `json:"outcome"`
 }
 
+// End sets the outcome and the time that the request took until now.
+func (e *Entry) End(outcome Outcome) {
+	e.Outcome = outcome
+	e.DurationMillis = time.Since(e.Time).Milliseconds()
+}
+
 // clone copies what a reader could otherwise see change. What is set once, at
 // arrival, is shared.
 func (e Entry) clone() Entry {
@@ -226,10 +232,7 @@ func (r *Record) Update(change func(*Entry)) {
 
 // End sets the outcome and the time that the request took.
 func (r *Record) End(outcome Outcome) {
-	r.Update(func(e *Entry) {
-		e.Outcome = outcome
-		e.DurationMillis = time.Since(e.Time).Milliseconds()
-	})
+	r.Update(func(e *Entry) { e.End(outcome) })
 }
 
 // Entry returns the entry as it is now.

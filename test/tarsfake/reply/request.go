@@ -68,71 +68,19 @@ const (
 	maxDimensions     = 4096
 )
 
+// document is a request. What comes in several forms is any: decoding it once
+// keeps bodies of many megabytes cheap.
 type document struct {
 	Model         string `json:"model"`
 	Stream        bool   `json:"stream"`
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
-	Messages       []message `json:"messages"`
-	Prompt         texts     `json:"prompt"`
-	Input          input     `json:"input"`
-	EncodingFormat string    `json:"encoding_format"`
-	Dimensions     int       `json:"dimensions"`
-}
-
-type message struct {
-	Role    string  `json:"role"`
-	Content content `json:"content"`
-}
-
-// content is a text, or parts of which some are texts.
-type content string
-
-func (c *content) UnmarshalJSON(data []byte) error {
-	var whole string
-	if json.Unmarshal(data, &whole) == nil {
-		*c = content(whole)
-		return nil
-	}
-	var parts []struct {
-		Text string `json:"text"`
-	}
-	if err := json.Unmarshal(data, &parts); err != nil {
-		return fmt.Errorf("content is neither a text nor a list of parts: %w", err)
-	}
-	var all strings.Builder
-	for _, part := range parts {
-		all.WriteString(part.Text)
-	}
-	*c = content(all.String())
-	return nil
-}
-
-// texts is a text or a list of them.
-type texts []string
-
-func (t *texts) UnmarshalJSON(data []byte) error {
-	var one string
-	if json.Unmarshal(data, &one) == nil {
-		*t = texts{one}
-		return nil
-	}
-	return json.Unmarshal(data, (*[]string)(t))
-}
-
-// input is what texts is, or a list of messages, as /v1/responses takes it.
-type input struct {
-	texts    texts
-	messages []message
-}
-
-func (i *input) UnmarshalJSON(data []byte) error {
-	if json.Unmarshal(data, &i.texts) == nil {
-		return nil
-	}
-	i.texts = nil
-	return json.Unmarshal(data, &i.messages)
+	Messages       any    `json:"messages"`
+	Prompt         any    `json:"prompt"`
+	Input          any    `json:"input"`
+	EncodingFormat string `json:"encoding_format"`
+	Dimensions     int    `json:"dimensions"`
 }
 
 // Read reads a request's body. Its error's text is the answer's message.
@@ -149,50 +97,105 @@ func Read(kind Kind, body []byte) (Request, error) {
 	}
 	r := Request{
 		Kind: kind, Model: d.Model, Stream: d.Stream && kind != Embeddings, IncludeUsage: d.StreamOptions.IncludeUsage,
-		Inputs: len(d.Input.texts), Base64: d.EncodingFormat == "base64", Dimensions: d.Dimensions,
+		Base64: d.EncodingFormat == "base64", Dimensions: d.Dimensions,
 	}
 	if r.Dimensions == 0 {
 		r.Dimensions = defaultDimensions
 	}
-	prompt, err := d.prompt(kind)
-	r.Prompt = prompt
-	return r, err
+	texts, err := d.texts(kind)
+	if err != nil {
+		return Request{}, err
+	}
+	r.Inputs = len(texts)
+	if len(texts) > 0 {
+		r.Prompt = texts[len(texts)-1]
+	}
+	return r, nil
 }
 
-// prompt is the text that an answer proves to have read.
-func (d document) prompt(kind Kind) (string, error) {
+// texts are those of the user, of which an answer proves to have read the
+// last.
+func (d document) texts(kind Kind) ([]string, error) {
 	switch kind {
 	case Chat, Messages:
-		return lastOfUser(d.Messages, "messages")
+		return ofUser("messages", d.Messages)
 	case Completions:
-		return last(d.Prompt, "prompt")
+		return plain("prompt", d.Prompt)
 	case Responses:
-		if len(d.Input.messages) > 0 {
-			return lastOfUser(d.Input.messages, "input")
+		if list, isList := d.Input.([]any); isList {
+			return ofUser("input", list)
 		}
-		return last(d.Input.texts, "input")
+		return plain("input", d.Input)
 	case Embeddings:
-		return last(d.Input.texts, "input")
+		return plain("input", d.Input)
 	default:
-		return "", fmt.Errorf("no prompt is known at %s", kind)
+		return nil, fmt.Errorf("no texts are known at %s", kind)
 	}
 }
 
-func last(texts []string, field string) (string, error) {
-	if len(texts) == 0 {
-		return "", fmt.Errorf("%s is required", field)
-	}
-	return texts[len(texts)-1], nil
-}
-
-func lastOfUser(messages []message, field string) (string, error) {
-	if len(messages) == 0 {
-		return "", fmt.Errorf("%s is required", field)
-	}
-	for i := len(messages) - 1; i >= 0; i-- {
-		if messages[i].Role == "user" {
-			return string(messages[i].Content), nil
+// plain reads a text or a list of texts.
+func plain(field string, value any) ([]string, error) {
+	switch value := value.(type) {
+	case string:
+		return []string{value}, nil
+	case []any:
+		var texts []string
+		for _, item := range value {
+			text, isText := item.(string)
+			if !isText {
+				return nil, fmt.Errorf("%s: an item is not a text", field)
+			}
+			texts = append(texts, text)
+		}
+		if len(texts) > 0 {
+			return texts, nil
 		}
 	}
-	return "", nil
+	return nil, fmt.Errorf("%s is required: a text or a list of texts", field)
+}
+
+// ofUser reads a list of messages and returns the texts of those of the user.
+func ofUser(field string, value any) ([]string, error) {
+	list, isList := value.([]any)
+	if !isList || len(list) == 0 {
+		return nil, fmt.Errorf("%s is required: a list of messages", field)
+	}
+	var texts []string
+	for _, item := range list {
+		message, isObject := item.(map[string]any)
+		if !isObject {
+			return nil, fmt.Errorf("%s: an item is not an object", field)
+		}
+		if message["role"] != "user" {
+			continue
+		}
+		text, err := textOfContent(message["content"])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", field, err)
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
+// textOfContent joins the texts of a content, which is one or has parts.
+func textOfContent(content any) (string, error) {
+	switch content := content.(type) {
+	case string:
+		return content, nil
+	case []any:
+		var all strings.Builder
+		for _, item := range content {
+			part, isObject := item.(map[string]any)
+			if !isObject {
+				return "", errors.New("a part of a content is not an object")
+			}
+			if text, isText := part["text"].(string); isText {
+				all.WriteString(text)
+			}
+		}
+		return all.String(), nil
+	default:
+		return "", errors.New("content is neither a text nor a list of parts")
+	}
 }

@@ -138,7 +138,7 @@ func (x *exchange) expect(usageSent, complete bool) {
 		e.UsageSent = usageSent
 		e.Outcome = ledger.Open
 		if complete {
-			e.Outcome = ledger.Complete
+			e.End(ledger.Complete)
 		}
 	})
 }

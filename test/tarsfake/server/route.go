@@ -72,7 +72,9 @@ func (x *exchange) infer() error {
 		e.ModelAnswered = short(answer.Model)
 		e.Usage = &answer.Usage
 	})
-	if x.request.Stream && x.b.Body == "" {
+	// A body on demand is the whole answer, or the error in a stream.
+	_, breaks := x.b.Breaks()
+	if x.request.Stream && (x.b.Body == "" || breaks) {
 		return x.stream(answer)
 	}
 	data, err := answer.Document()
