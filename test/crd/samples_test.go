@@ -56,7 +56,7 @@ func manifests(file string) []string {
 	}
 	var all []string
 	for _, t := range texts {
-		for _, document := range strings.Split("\n"+t, "\n---") {
+		for document := range strings.SplitSeq("\n"+t, "\n---") {
 			if strings.Contains(document, "kind: TarsBackend") {
 				all = append(all, document)
 			}
