@@ -13,6 +13,11 @@ import (
 // 1024 would answer 503 to the 1025th parallel stream.
 const unlimited = int64(1 << 20)
 
+// statusRouteInvalid is what Envoy Gateway has a route answer, with an empty
+// body, while the external processor's Service has no endpoint at all. The
+// external processor itself never answers 500.
+const statusRouteInvalid = 500
+
 // BackendTrafficPolicy bounds the way to TARS in time, retries what cannot
 // have been charged, and words the answer when the external processor is down.
 func BackendTrafficPolicy(b *v1alpha1.TarsBackend) *egv1a1.BackendTrafficPolicy {
@@ -40,9 +45,9 @@ func BackendTrafficPolicy(b *v1alpha1.TarsBackend) *egv1a1.BackendTrafficPolicy 
 				CircuitBreaker: circuitBreaker(),
 			},
 			ResponseOverride: []*egv1a1.ResponseOverride{{
-				Match: egv1a1.CustomResponseMatch{StatusCodes: []egv1a1.StatusCodeMatch{{
-					Type: new(egv1a1.StatusCodeValueTypeValue), Value: new(statusExtProcDown),
-				}}},
+				Match: egv1a1.CustomResponseMatch{StatusCodes: []egv1a1.StatusCodeMatch{
+					statusIs(statusExtProcDown), statusIs(statusRouteInvalid),
+				}},
 				Source: new(egv1a1.ResponseOverrideSourceLocal),
 				Response: &egv1a1.CustomResponse{
 					ContentType: new(contentTypeJSON),
@@ -53,6 +58,10 @@ func BackendTrafficPolicy(b *v1alpha1.TarsBackend) *egv1a1.BackendTrafficPolicy 
 			}},
 		},
 	}
+}
+
+func statusIs(code int) egv1a1.StatusCodeMatch {
+	return egv1a1.StatusCodeMatch{Type: new(egv1a1.StatusCodeValueTypeValue), Value: &code}
 }
 
 // targetRef makes a policy act on our HTTPRoute.

@@ -75,8 +75,11 @@ var _ = Describe("Build", func() {
 			Expect(owner.UID).To(Equal(in.Backend.UID))
 			Expect(owner.Controller).To(HaveValue(BeTrue()))
 			Expect(owner.BlockOwnerDeletion).To(HaveValue(BeTrue()))
-			isExtProc := strings.Contains(obj.GetName(), "-extproc")
-			Expect(obj.GetLabels()["app.kubernetes.io/name"] == "tars-extproc").To(Equal(isExtProc))
+			if strings.Contains(obj.GetName(), "-extproc") {
+				Expect(obj.GetLabels()).To(HaveKeyWithValue("app.kubernetes.io/name", "tars-extproc"))
+			} else {
+				Expect(obj.GetLabels()).NotTo(HaveKey("app.kubernetes.io/name"))
+			}
 		}
 	})
 
@@ -207,9 +210,9 @@ func scramble(v reflect.Value) {
 			scramble(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				scramble(v.Field(i))
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				scramble(field)
 			}
 		}
 	case reflect.Slice:

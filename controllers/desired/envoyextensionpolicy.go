@@ -33,7 +33,7 @@ func EnvoyExtensionPolicy(b *v1alpha1.TarsBackend) *egv1a1.EnvoyExtensionPolicy 
 							Group: new(gatewayv1.Group("")),
 							Kind:  new(gatewayv1.Kind("Service")),
 							Name:  gatewayv1.ObjectName(extProcName(b)),
-							Port:  new(gatewayv1.PortNumber(grpcPort)),
+							Port:  new(grpcPort),
 						},
 						Weight: new(uint32(1)),
 					}},

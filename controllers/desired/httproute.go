@@ -31,7 +31,7 @@ var removedHeaders = []string{
 func HTTPRoute(in Input) *gatewayv1.HTTPRoute {
 	b := in.Backend
 	return &gatewayv1.HTTPRoute{
-		TypeMeta:   typeMeta(gatewayv1.SchemeGroupVersion, "HTTPRoute"),
+		TypeMeta:   typeMeta(gatewayVersion, "HTTPRoute"),
 		ObjectMeta: meta(b, routeName(b)),
 		Spec: gatewayv1.HTTPRouteSpec{
 			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: parentRefs(in.Parents)},

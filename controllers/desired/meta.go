@@ -27,6 +27,9 @@ const (
 	kindTarsBackend = "TarsBackend"
 )
 
+// gatewayVersion is Gateway API's group and version.
+var gatewayVersion = schema.GroupVersion(gatewayv1.GroupVersion)
+
 // Kinds are the kinds of all objects that Build may ever make.
 func Kinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{
@@ -41,7 +44,7 @@ func Kinds() []schema.GroupVersionKind {
 		egv1a1.GroupVersion.WithKind("HTTPRouteFilter"),
 		egv1a1.GroupVersion.WithKind("EnvoyExtensionPolicy"),
 		egv1a1.GroupVersion.WithKind("BackendTrafficPolicy"),
-		gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"),
+		gatewayVersion.WithKind("HTTPRoute"),
 	}
 }
 
