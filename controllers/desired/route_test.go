@@ -143,7 +143,9 @@ var _ = Describe("The route", func() {
 		Entry("it cannot be reached", func(o desired.Objects) *string {
 			override := only[*egv1a1.BackendTrafficPolicy](o).Spec.ResponseOverride[0]
 			Expect(override.Source).To(HaveValue(Equal(egv1a1.ResponseOverrideSourceLocal)))
-			Expect(override.Match.StatusCodes).To(HaveLen(1))
+			// 500 is Envoy Gateway's own answer while the Service has no endpoint.
+			Expect(override.Match.StatusCodes).To(HaveLen(2))
+			Expect(override.Match.StatusCodes[1].Value).To(HaveValue(Equal(500)))
 			Expect(override.Match.StatusCodes[0].Value).To(HaveValue(
 				BeEquivalentTo(*only[*egv1a1.EnvoyExtensionPolicy](o).Spec.ExtProc[0].StatusOnError)))
 			Expect(override.Response.StatusCode).To(HaveValue(Equal(503)))

@@ -11,8 +11,13 @@ import (
 )
 
 // FromGateway words an answer that Envoy itself gave. details is Envoy's
-// response_code_details.
+// response_code_details. A 500 becomes a 503: Envoy answers 500 where a route
+// or a policy is not valid right now, which no change of the request cures, and
+// the policy that words our own absence takes every local 500 for that.
 func FromGateway(status int, details string) *Error {
+	if status == http.StatusInternalServerError {
+		status = http.StatusServiceUnavailable
+	}
 	e := &Error{Status: status, Source: config.ErrorSourceGateway, Code: "gateway_error"}
 	what, code, limited := explain(status, details)
 	e.Code = code
