@@ -20,6 +20,7 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -84,7 +85,10 @@ func run(cfg config.Config, args ...string) *running {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{logs: &logs{}, stop: stop, done: make(chan error, 1)}
 	args = append([]string{"--config", write(cfg), "--grpc-bind-address", "127.0.0.1:0", "--http-bind-address", "127.0.0.1:0"}, args...)
-	go func() { r.done <- extproc.Run(ctx, args, r.logs) }()
+	go func() {
+		defer close(r.done)
+		r.done <- extproc.Run(ctx, args, r.logs)
+	}()
 	Eventually(r.serving).WithTimeout(timeout).WithPolling(poll).Should(BeTrue())
 	DeferCleanup(stop)
 	return r
@@ -135,6 +139,14 @@ func openStream(conn *grpc.ClientConn) extprocv3.ExternalProcessor_ProcessClient
 }
 
 var _ = Describe("Run", func() {
+	BeforeEach(func() {
+		before := Goroutines()
+		DeferCleanup(func() {
+			http.DefaultClient.CloseIdleConnections()
+			Eventually(Goroutines).WithTimeout(timeout).WithPolling(poll).ShouldNot(HaveLeaked(before))
+		})
+	})
+
 	It("serves health, metrics and Envoy, then ends", func() {
 		r := run(configuration(10), "--memory-limit", "1000000000")
 		health, err := healthv1.NewHealthClient(r.dial()).Check(context.Background(), &healthv1.HealthCheckRequest{})

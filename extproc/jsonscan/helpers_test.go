@@ -16,6 +16,7 @@ const (
 	idData
 	idElem
 	idElemID
+	idLetters
 )
 
 var kinds = []string{"invalid", "null", "true", "false", "number", "string", "object", "array"}
@@ -23,6 +24,7 @@ var kinds = []string{"invalid", "null", "true", "false", "number", "string", "ob
 // places is a tree with every feature: folding, nesting, arrays.
 var places = &jsonscan.Node{ID: idRoot, Children: []*jsonscan.Node{
 	{Key: "model", ID: idModel, Fold: true},
+	{Key: "az", ID: idLetters, Fold: true},
 	{Key: "stream_options", ID: idOptions, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude}}},
 	{Key: "data", ID: idData, Each: &jsonscan.Node{
 		ID: idElem, Children: []*jsonscan.Node{{Key: "id", ID: idElemID}},

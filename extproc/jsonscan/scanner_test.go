@@ -49,6 +49,7 @@ var _ = Describe("Scanner", func() {
 		Entry("white space around", " { \"model\" :\t\"g\" } ", `2 string [13,16) raw="g"`, `1 object [1,18)`),
 		Entry("an escaped key", `{"mod\u0065l":"g"}`, `2 string [14,17) raw="g"`, `1 object [0,18)`),
 		Entry("a key in another case", `{"MODEL":1}`, `2 number [9,10) folded raw=1`, `1 object [0,11)`),
+		Entry("the first and the last letter in another case", `{"AZ":1,"@z":1,"a[":1}`, `8 number [6,7) folded raw=1`, `1 object [0,22)`),
 		Entry("a Kelvin sign is no k and an e with an accent no e", `{"mod\u00e9l":1}`, `1 object [0,16)`),
 		Entry("twice", `{"model":1,"model":true}`, `2 number [9,10) raw=1`, `2 true [19,23) raw=true`, `1 object [0,24)`),
 		Entry("not nested ones", `{"a":{"model":"x"},"b":[{"model":"y"}]}`, `1 object [0,39)`),

@@ -159,6 +159,8 @@ var _ = Describe("Models", func() {
 			many.Allow = append(many.Allow, fmt.Sprintf("m%d", i))
 		}
 		Expect(policy.NewModels(many).Allowed()).To(HaveSuffix(", m18, m19 and 10 more"))
+		many.Allow = many.Allow[:20]
+		Expect(policy.NewModels(many).Allowed()).To(HaveSuffix(", m18, m19"))
 	})
 
 	It("offers labels that clients cannot multiply", func() {

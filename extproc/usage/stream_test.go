@@ -35,6 +35,7 @@ var _ = Describe("Stream", func() {
 				}
 				Expect(s.Close()).To(BeEmpty())
 				Expect(tally.Counts()).To(Equal(want), "%q", pieces)
+				Expect(tally.Failure()).To(BeNil())
 			})
 		},
 		Entry("a chat stream", stream("\n", delta, usageOnly, done), seven),
