@@ -12,7 +12,7 @@ import (
 // maxRules bounds the memory that the admin API can fill.
 const maxRules = 1000
 
-// Always, as the number of requests, stands for all until the rule is deleted.
+// Always is Rule.Next of a rule for all requests until it is deleted.
 const Always = -1
 
 // Rule asks for a behaviour of requests to come.

@@ -78,7 +78,11 @@ func addTo(sums map[string]Sum, label string, one Sum) {
 	if label == "" {
 		return
 	}
-	if _, known := sums[label]; !known && len(sums) >= maxLabels {
+	apart := len(sums)
+	if _, used := sums[otherLabel]; used {
+		apart--
+	}
+	if _, known := sums[label]; !known && apart >= maxLabels {
 		label = otherLabel
 	}
 	sums[label] = sums[label].plus(one)

@@ -4,6 +4,7 @@ package reply
 
 import (
 	"encoding/json"
+	"fmt"
 	"iter"
 
 	"github.com/tars-operator/tars-operator/test/tarsfake/behaviour"
@@ -160,8 +161,7 @@ func (a Answer) messagesDrafts(yield func(draft) bool) {
 
 // typed is an event that is named as its data's type.
 func typed(data map[string]any) draft {
-	name, _ := data["type"].(string)
-	return draft{name: name, data: data}
+	return draft{name: fmt.Sprint(data["type"]), data: data}
 }
 
 // responsesDrafts is the stream of /v1/responses.

@@ -47,7 +47,8 @@ var _ = Describe("An answer", func() {
 		for _, kind := range []reply.Kind{reply.Chat, reply.Completions, reply.Responses, reply.Messages} {
 			a := answer(kind, func(b *behaviour.Behaviour) { b.Chunks = 3 })
 			total := 0
-			for range a.Events() {
+			for _, err := range a.Events() {
+				Expect(err).NotTo(HaveOccurred())
 				total++
 			}
 			for stop := 1; stop <= total; stop++ {

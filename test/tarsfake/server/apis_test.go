@@ -4,6 +4,7 @@ package server_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -151,9 +152,7 @@ var _ = Describe("The API", func() {
 			case "both":
 				Expect(first["input_tokens"]).To(BeNumerically(">", final["input_tokens"]))
 			}
-			for name, value := range final {
-				first[name] = value
-			}
+			maps.Copy(first, final)
 			Expect(f.last().Usage).To(HaveValue(Equal(anthropicUsage(first))))
 			Expect(f.last().UsageSent).To(BeTrue())
 
