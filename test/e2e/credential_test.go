@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+var _ = Describe("The credential", Ordered, func() {
+	b := backend{name: "cred", gateway: gatewayName, prefix: "/cred"}
+	var base string
+
+	BeforeAll(func() {
+		b.namespace = newNamespace("credential")
+		apply(b.namespace, b.manifests())
+		waitReady(b.namespace, b.name)
+		base = lab.base + b.prefix
+	})
+
+	It("rotates under load without a request lost, within a second", func() {
+		const rotated = "sk-rotated-key"
+		ctx := context.Background()
+		Expect(lab.standIn.AddKey(ctx, rotated)).To(Succeed())
+		l := startLoad(loadPlan{Clients: 4, Pause: 20 * time.Millisecond, Request: func(ctx context.Context, _ int) (*http.Request, error) {
+			return chatRequest(ctx, base, chatBody(chatModel, "rotate", false), nil)
+		}})
+		Eventually(l.sent).Should(BeNumerically(">", 50))
+		Expect(lab.standIn.Forget(ctx)).To(Succeed())
+		changed := time.Now()
+		apply(b.namespace, secretManifest(b.secretName(), rotated))
+		var old string
+		var took time.Duration
+		Eventually(func(g Gomega) {
+			entries, err := lab.standIn.Ledger(ctx, "last=1")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(entries).To(HaveLen(1))
+			if old == "" {
+				old = entries[0].Key
+			}
+			g.Expect(entries[0].Key).NotTo(Equal(old))
+			took = time.Since(changed)
+		}).Should(Succeed())
+		// Only once nobody uses the old key any more may it be revoked.
+		Expect(lab.standIn.RevokeKey(ctx, demoKey)).To(Succeed())
+		more := l.sent() + 100
+		Eventually(l.sent).Should(BeNumerically(">", more))
+		result := l.stop()
+		Expect(lab.standIn.AddKey(ctx, demoKey)).To(Succeed())
+		fmt.Fprintf(os.Stderr, "rotation: kubectl apply to first request with the new key %.2f s; %s\n", took.Seconds(), result)
+		Expect(result.bad()).To(BeZero(), result.String())
+	})
+
+	It("stops traffic and says so when the Secret is deleted, and heals", func() {
+		kubectl("delete", "secret", "-n", b.namespace, b.secretName())
+		Eventually(func() string { return readyReason(b.namespace, b.name) }).Should(Equal("SecretNotFound"))
+		Eventually(func(g Gomega) {
+			a, err := ask(base, chatBody(chatModel, "no key", false), nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(a.Status).To(Equal(http.StatusServiceUnavailable), a.Body)
+			g.Expect(a.Header.Get("content-type")).To(HavePrefix("application/json"))
+		}).Should(Succeed())
+		apply(b.namespace, secretManifest(b.secretName(), demoKey))
+		waitReady(b.namespace, b.name)
+		eventuallyServed(base)
+	})
+})
+
+var _ = Describe("The order of applying", func() {
+	It("does not matter", func() {
+		namespace := newNamespace("order")
+		b := backend{name: "order", namespace: namespace, gateway: "late", prefix: "/order"}
+		apply(namespace, b.manifest())
+		Eventually(func() string { return readyReason(namespace, b.name) }).Should(Or(Equal("GatewayNotFound"), Equal("SecretNotFound")))
+		apply(gatewayNamespace, `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: late}
+spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]}
+`)
+		DeferCleanup(func() { kubectl("delete", "gateway", "-n", gatewayNamespace, "late") })
+		Eventually(func() string { return readyReason(namespace, b.name) }).Should(Equal("SecretNotFound"))
+		apply(namespace, secretManifest(b.secretName(), demoKey))
+		waitReady(namespace, b.name)
+		eventuallyServed("http://" + forwardGateway(context.Background(), "late") + b.prefix)
+		kubectl("delete", "-n", namespace, "tarsbackend/"+b.name, "--timeout=2m")
+	})
+})
