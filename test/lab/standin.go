@@ -81,11 +81,13 @@ func (s StandIn) Ledger(ctx context.Context, filter string) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var entries []Entry
-	if err := json.Unmarshal(body, &entries); err != nil {
+	var page struct {
+		Entries []Entry `json:"entries"`
+	}
+	if err := json.Unmarshal(body, &page); err != nil {
 		return nil, fmt.Errorf("reading the stand-in's ledger: %w", err)
 	}
-	return entries, nil
+	return page.Entries, nil
 }
 
 // Forget empties the ledger.
