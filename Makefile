@@ -120,7 +120,7 @@ dist/image/linux_%:
 
 .PHONY: docker-build
 docker-build: dist/image/linux_$(shell go env GOARCH) ## Build the image IMG for this machine.
-	$(CONTAINER_TOOL) build -t $(IMG) .
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
 
 ##@ Deployment
 
@@ -186,4 +186,4 @@ docker-push: ## Push the image IMG.
 
 .PHONY: docker-buildx
 docker-buildx: $(subst linux/,dist/image/linux_,$(subst $(comma), ,$(PLATFORMS))) ## Build the image IMG for all PLATFORMS and push it.
-	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --push -t $(IMG) .
+	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) --push -t $(IMG) .
