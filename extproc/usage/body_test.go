@@ -62,6 +62,7 @@ var _ = Describe("Body", func() {
 	It("keeps a name that is clean and refuses one that is not", func() {
 		Expect(usage.CleanName("xai/grok-4.5")).To(BeTrue())
 		Expect(usage.CleanName("modèle")).To(BeTrue())
+		Expect(usage.CleanName("a b")).To(BeTrue())
 		for _, name := range []string{"", " a", "a ", "a\tb", "a\x7f", "\xff", string(make([]byte, 300))} {
 			Expect(usage.CleanName(name)).To(BeFalse(), "%q", name)
 		}
