@@ -40,7 +40,11 @@ type command struct {
 // run runs a command, shows it in the suite's output and returns its standard
 // output. It does not judge the exit code.
 func (c command) run(ctx context.Context) (string, error) {
-	cmd := exec.CommandContext(ctx, c.name, c.args...)
+	program := c.name
+	if path, ok := lab.tools[c.name]; ok {
+		program = path
+	}
+	cmd := exec.CommandContext(ctx, program, c.args...)
 	cmd.Dir = c.dir
 	if cmd.Dir == "" {
 		cmd.Dir = lab.root

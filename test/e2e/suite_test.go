@@ -35,7 +35,8 @@ type world struct {
 	*shared.Lab
 	root       string
 	kubeconfig string
-	tools      []string
+	// tools are the pinned programs by their names.
+	tools map[string]string
 	standIn    shared.StandIn
 	// base is the Gateway's URL from the host.
 	base string
@@ -56,7 +57,7 @@ var _ = BeforeSuite(func() {
 	root, err := filepath.Abs("../..")
 	Expect(err).NotTo(HaveOccurred())
 	l := &shared.Lab{Name: "e2e", Root: root, Progress: os.Stderr}
-	lab = &world{Lab: l, root: root}
+	lab = &world{Lab: l, root: root, tools: map[string]string{}}
 
 	// A cluster of an earlier run would hide what a fresh one needs.
 	Expect(l.Down(ctx)).To(Succeed())
@@ -70,7 +71,7 @@ var _ = BeforeSuite(func() {
 	for _, name := range []string{"kubectl", "helm"} {
 		path, err := l.Cluster(ctx, "tool", name)
 		Expect(err).NotTo(HaveOccurred())
-		lab.tools = append(lab.tools, filepath.Dir(path))
+		lab.tools[name] = path
 	}
 	admin, err := l.Forward(ctx, shared.StandInNamespace, "tarsfake", 9090)
 	Expect(err).NotTo(HaveOccurred())
@@ -101,7 +102,11 @@ func forwardGateway(ctx context.Context, name string) string {
 
 // toolPath is PATH with the pinned kubectl and helm in front.
 func (w *world) toolPath() string {
-	return strings.Join(append(w.tools, os.Getenv("PATH")), string(os.PathListSeparator))
+	var dirs []string
+	for _, path := range w.tools {
+		dirs = append(dirs, filepath.Dir(path))
+	}
+	return strings.Join(append(dirs, os.Getenv("PATH")), string(os.PathListSeparator))
 }
 
 // printVersions prints what runs, as the running processes tell it.
