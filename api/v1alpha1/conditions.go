@@ -107,7 +107,8 @@ const (
 
 // Reasons of ExtProcAvailable.
 const (
-	// ReasonAvailable: every replica of the current configuration is ready.
+	// ReasonAvailable: enough replicas (half of them, rounded up) of the current
+	// configuration are ready, and none of another is.
 	ReasonAvailable = "Available"
 	// ReasonRollingOut: replicas of another configuration are still there.
 	ReasonRollingOut = "RollingOut"
