@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -38,8 +39,7 @@ func program(args ...string) (url string, output *gbytes.Buffer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	output = gbytes.NewBuffer()
 	ended := make(chan error, 1)
-	ports := []string{"--http-address=127.0.0.1:0", "--https-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"}
-	go func() { ended <- run(ctx, append(ports, args...), output) }()
+	go func() { ended <- run(ctx, append(freePorts(), args...), output) }()
 	DeferCleanup(func() {
 		cancel()
 		Eventually(ended).Should(Receive(BeNil()))
@@ -47,6 +47,11 @@ func program(args ...string) (url string, output *gbytes.Buffer) {
 	Eventually(output).Should(gbytes.Say("Serving"))
 	Eventually(func() []byte { return output.Contents() }).Should(ContainSubstring("admin="))
 	return plainURL.FindStringSubmatch(string(output.Contents()))[1], output
+}
+
+// freePorts are the flags for ports that nobody has.
+func freePorts() []string {
+	return []string{"--http-address=127.0.0.1:0", "--https-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"}
 }
 
 // accepted are the keys of some that a stand-in takes.
@@ -84,6 +89,36 @@ var _ = Describe("The program", func() {
 		Expect(accepted(url, append(all, keys.DemoKey)...)).To(Equal(all))
 	})
 
+	It("lets a request end that has begun when it is told to stop", func() {
+		ctx, stop := context.WithCancel(context.Background())
+		output, ended := gbytes.NewBuffer(), make(chan error, 1)
+		go func() { ended <- run(ctx, freePorts(), output) }()
+		Eventually(func() []byte { return output.Contents() }).Should(ContainSubstring("admin="))
+		reader, writer := io.Pipe()
+		req, err := http.NewRequest(http.MethodPost, plainURL.FindStringSubmatch(string(output.Contents()))[1]+"/v1/chat/completions", reader)
+		Expect(err).NotTo(HaveOccurred())
+		req.Header.Set("authorization", "Bearer "+keys.DemoKey)
+		req.Header.Set("expect", "100-continue")
+		status := make(chan int, 1)
+		go func() {
+			defer GinkgoRecover()
+			resp, err := http.DefaultClient.Do(req)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(resp.Body.Close()).To(Succeed())
+			status <- resp.StatusCode
+		}()
+		// With 100-continue, the body's first byte goes once the server reads.
+		_, err = io.WriteString(writer, `{"model":"gpt-4o-mini",`)
+		Expect(err).NotTo(HaveOccurred())
+		stop()
+		Consistently(ended, "100ms").ShouldNot(Receive())
+		_, err = io.WriteString(writer, `"messages":[{"role":"user","content":"hi"}]}`)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(writer.Close()).To(Succeed())
+		Eventually(status).Should(Receive(Equal(http.StatusOK)))
+		Eventually(ended).Should(Receive(BeNil()))
+	})
+
 	It("makes a certificate that the next start takes, and writes its authority", func() {
 		dir := filepath.Join(GinkgoT().TempDir(), "tls")
 		output := gbytes.NewBuffer()
@@ -101,7 +136,7 @@ var _ = Describe("The program", func() {
 	It("knows its name of the command that is the default", func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		Expect(run(ctx, []string{"serve", "--http-address=127.0.0.1:0", "--https-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"}, GinkgoWriter)).To(Succeed())
+		Expect(run(ctx, append([]string{"serve"}, freePorts()...), GinkgoWriter)).To(Succeed())
 	})
 
 	DescribeTable("says what is wrong with", func(why string, args ...string) {
@@ -122,10 +157,7 @@ var _ = Describe("The program", func() {
 		dir := GinkgoT().TempDir()
 		Expect(run(context.Background(), []string{"certificate", "--out", dir}, GinkgoWriter)).To(Succeed())
 		Expect(os.Remove(filepath.Join(dir, "ca.crt"))).To(Succeed())
-		err := run(context.Background(), []string{
-			"--http-address=127.0.0.1:0", "--https-address=127.0.0.1:0", "--admin-address=127.0.0.1:0",
-			"--tls-dir", dir, "--ca-out", filepath.Join(dir, "out"),
-		}, GinkgoWriter)
+		err := run(context.Background(), append(freePorts(), "--tls-dir", dir, "--ca-out", filepath.Join(dir, "out")), GinkgoWriter)
 		Expect(err).To(MatchError(ContainSubstring("has no ca.crt")))
 	})
 

@@ -3,10 +3,15 @@
 package certs_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -66,6 +71,30 @@ var _ = Describe("Certificates", func() {
 		Expect(os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600)).To(Succeed())
 		Expect(certs.Ensure(dir, []string{"a.example.com"})).To(BeTrue())
 	}, Entry(nil, certs.CAFile), Entry(nil, certs.CertFile), Entry(nil, certs.KeyFile))
+
+	It("are made anew a month before they end", func() {
+		dir := GinkgoT().TempDir()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		Expect(err).NotTo(HaveOccurred())
+		template := &x509.Certificate{
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(29 * 24 * time.Hour),
+			DNSNames: []string{"a.example.com"}, IsCA: true, BasicConstraintsValid: true,
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		Expect(err).NotTo(HaveOccurred())
+		keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+		Expect(err).NotTo(HaveOccurred())
+		for name, block := range map[string]*pem.Block{
+			certs.CAFile: {Type: "CERTIFICATE", Bytes: der}, certs.CertFile: {Type: "CERTIFICATE", Bytes: der},
+			certs.KeyFile: {Type: "PRIVATE KEY", Bytes: keyDER},
+		} {
+			Expect(os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600)).To(Succeed())
+		}
+		old, err := certs.Load(dir)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(verify(old, "a.example.com")).To(Succeed())
+		Expect(certs.Ensure(dir, []string{"a.example.com"})).To(BeTrue())
+	})
 
 	It("may lack their authority, and nothing else", func() {
 		dir := GinkgoT().TempDir()

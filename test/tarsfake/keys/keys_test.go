@@ -70,6 +70,15 @@ var _ = Describe("The key ring", func() {
 		Expect(ring.List()).To(ConsistOf(HaveField("Models", []string{"m2"})))
 	})
 
+	It("keeps models of its own", func() {
+		var ring keys.Ring
+		models := []string{"m1"}
+		_, err := ring.Add("sk-a", models)
+		Expect(err).NotTo(HaveOccurred())
+		models[0] = "m2"
+		Expect(ring.List()).To(ConsistOf(HaveField("Models", []string{"m1"})))
+	})
+
 	It("revokes exactly one key, by itself or its fingerprint", func() {
 		for _, name := range []string{"sk-a", keys.Fingerprint("sk-a")} {
 			var ring keys.Ring

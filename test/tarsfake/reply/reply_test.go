@@ -65,6 +65,12 @@ var _ = Describe("An answer", func() {
 		}
 	})
 
+	It("names the owner of each model", func() {
+		for id, owner := range map[string]string{"gpt-4o-mini": "openai", "claude-x": "anthropic", "gemini-x": "gemini", "groq/claude-x": "groq"} {
+			Expect(reply.Model(id)).To(HaveKeyWithValue("owned_by", owner))
+		}
+	})
+
 	It("names the path of each API", func() {
 		kind, known := reply.KindOf("/v1/messages")
 		Expect(kind).To(Equal(reply.Messages))

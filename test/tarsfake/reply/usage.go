@@ -9,13 +9,9 @@ import (
 	"github.com/tars-operator/tars-operator/test/tarsfake/tokens"
 )
 
-// TellsUsage tells whether the answer says what it cost.
+// TellsUsage tells whether a usage in the answer has its counts.
 func (a Answer) TellsUsage() bool {
-	if a.Behaviour.Usage == behaviour.UsageAbsent || a.Behaviour.Usage == behaviour.UsageNull {
-		return false
-	}
-	optional := a.Request.Stream && (a.Request.Kind == Chat || a.Request.Kind == Completions)
-	return !optional || a.Request.IncludeUsage
+	return a.Behaviour.Usage != behaviour.UsageAbsent && a.Behaviour.Usage != behaviour.UsageNull
 }
 
 // withUsage adds the field usage to a document.

@@ -39,7 +39,15 @@ var _ = Describe("A key", func() {
 		Entry("in x-api-key alone", bearer, "", "x-api-key", keys.DemoKey),
 		Entry("in x-tars-api-key alone", bearer, "", "x-tars-api-key", keys.DemoKey),
 		Entry("beside an Authorization that is wrong", bearer, "Bearer no", "x-api-key", "a", "x-tars-api-key", keys.DemoKey),
+		Entry("beside an Authorization of another kind", bearer, "Basic no", "x-api-key", "a", "x-tars-api-key", keys.DemoKey),
 	)
+
+	It("is not told to come from anywhere when there is none", func() {
+		for _, value := range []string{"", "Bearer ", keys.DemoKey} {
+			f.get("/v1/models", bearer, value)
+			Expect(f.last()).To(And(HaveField("Key", ""), HaveField("KeyFrom", "")))
+		}
+	})
 
 	It("is told by its fingerprint even when it is refused", func() {
 		f.get("/v1/models", bearer, "Bearer sk-unknown")

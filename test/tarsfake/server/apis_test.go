@@ -112,6 +112,11 @@ var _ = Describe("The API", func() {
 			Expect(f.last().Usage).To(HaveValue(Equal(responsesUsage(at(final, "response", "usage")))))
 			Expect(f.last().UsageSent).To(BeTrue())
 		})
+		It("streams without counts when wished", func() {
+			all := events(f.ask(reply.Responses, `{"model":"gpt-5-mini","input":"hi","stream":true}`, "x-fake-usage", "absent").Body)
+			Expect(at(parsed(all[len(all)-1].data), "response")).NotTo(HaveKey("usage"))
+			Expect(f.last().UsageSent).To(BeFalse())
+		})
 		It("needs an input", func() {
 			Expect(f.ask(reply.Responses, `{"model":"gpt-5-mini"}`).Status).To(Equal(http.StatusBadRequest))
 		})
@@ -152,6 +157,7 @@ var _ = Describe("The API", func() {
 			case "both":
 				Expect(first["input_tokens"]).To(BeNumerically(">", final["input_tokens"]))
 			}
+			Expect(first["output_tokens"]).To(BeNumerically("<=", 1))
 			maps.Copy(first, final)
 			Expect(f.last().Usage).To(HaveValue(Equal(anthropicUsage(first))))
 			Expect(f.last().UsageSent).To(BeTrue())
@@ -259,6 +265,11 @@ var _ = Describe("The API", func() {
 		Entry(nil, "POST", "/v1/models", 405),
 		Entry(nil, "POST", "/", 405),
 	)
+
+	It("says which method to use", func() {
+		Expect(f.get("/v1/responses").Header.Get("allow")).To(Equal("POST"))
+		Expect(f.do(call{method: "DELETE", path: "/v1/models/m"}).Header.Get("allow")).To(Equal("GET"))
+	})
 
 	It("answers an error of /v1/messages in Anthropic's shape", func() {
 		a := f.ask(reply.Messages, `{"model":"claude-99","messages":[{"role":"user","content":"hi"}]}`)

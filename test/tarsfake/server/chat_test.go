@@ -137,6 +137,7 @@ var _ = Describe("A chat", func() {
 			a := f.do(call{way: way, method: "POST", path: "/v1/chat/completions", body: chatStream})
 			Expect(a.Err).NotTo(HaveOccurred())
 			Expect(a.Header.Get("content-type")).To(Equal("text/event-stream"))
+			Expect(a.Header.Get("cache-control")).To(Equal("no-cache"))
 			chunks := datas(a.Body)
 			Expect(streamed(chunks)).To(ContainSubstring(reply.Digest([]byte(prompt))))
 			Expect(f.last().Chunks).To(Equal(len(chunks) + 1))
@@ -196,6 +197,14 @@ var _ = Describe("Usage on demand", func() {
 			Expect(at(chunk, "choices")).NotTo(BeEmpty())
 		}
 		Expect(f.last().UsageSent).To(BeFalse())
+		for _, chunk := range datas(f.ask(reply.Chat, chatUsage, "x-fake-usage", "absent", "x-fake-usage-null", "true").Body) {
+			Expect(at(chunk, "choices")).NotTo(BeEmpty())
+		}
+	})
+
+	It("has no details that are 0", func() {
+		Expect(at(parsed(f.ask(reply.Chat, chat, "x-fake-usage", "3,2").Body), "usage")).To(HaveLen(3))
+		Expect(at(parsed(f.ask(reply.Chat, chat, "x-fake-usage", "3,2,1,1").Body), "usage")).To(HaveLen(5))
 	})
 
 	It("is null", func() {

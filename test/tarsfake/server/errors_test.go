@@ -3,7 +3,10 @@
 package server_test
 
 import (
+	"compress/gzip"
+	"io"
 	"net/http"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -122,6 +125,14 @@ var _ = Describe("An error on demand", func() {
 		It("takes another body, one line of data for each of its lines", func() {
 			f.wish(`{"set":{"error":"mid-stream","body":"{\"a\":\n1}"}}`)
 			Expect(f.ask(reply.Chat, chatStream).Body).To(HaveSuffix("data: {\"a\":\ndata: 1}\n\n"))
+		})
+		It("ends a compressed stream in order", func() {
+			a := f.ask(reply.Chat, chatStream, "x-fake-error", "mid-stream", "x-fake-encoding", "gzip-always")
+			reader, err := gzip.NewReader(strings.NewReader(a.Body))
+			Expect(err).NotTo(HaveOccurred())
+			plain, err := io.ReadAll(reader)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(plain)).To(HaveSuffix("Provider disconnected\"}}\n\n"))
 		})
 		It("is an error inside a 200 where there is no stream", func() {
 			a := f.ask(reply.Chat, chat, "x-fake-error", "mid-stream")

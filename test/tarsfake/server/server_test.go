@@ -29,8 +29,9 @@ var _ = Describe("The server", func() {
 		a := f.do(call{way: way, method: "POST", path: "/v1/files", body: body})
 		Expect(a.Err).NotTo(HaveOccurred())
 		Expect(a.Status).To(Equal(http.StatusNotFound))
-		Expect(a.Header.Get("x-fake-body-sha256")).To(Equal(reply.Digest([]byte(body))))
-		Expect(f.last()).To(And(HaveField("BodyBytes", int64(large)), HaveField("BodySHA256", reply.Digest([]byte(body)))))
+		digest := reply.Digest([]byte(body))
+		Expect(a.Header.Get("x-fake-body-sha256")).To(Equal(digest))
+		Expect(f.last()).To(And(HaveField("BodyBytes", int64(large)), HaveField("BodySHA256", digest)))
 	}, everyWay)
 
 	It("answers a prompt of megabytes", func() {
@@ -81,6 +82,15 @@ var _ = Describe("The server", func() {
 	It("refuses a certificate that is none", func() {
 		_, err := server.Start(server.Options{Bundle: certs.Bundle{Cert: []byte("x")}})
 		Expect(err).To(MatchError(ContainSubstring("using the certificate")))
+	})
+
+	It("does not wait for a slow client when it is closed", func() {
+		f := start(server.Options{})
+		u := f.upload()
+		Expect(f.Close()).To(Succeed())
+		Eventually(f.last).Should(HaveField("Outcome", ledger.ClientGone))
+		Expect(u.writer.Close()).To(Succeed())
+		Eventually(u.done).Should(Receive(HaveField("Err", HaveOccurred())))
 	})
 
 	It("cuts who waits when it stops, and lets others end", func() {

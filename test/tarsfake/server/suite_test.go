@@ -132,6 +132,49 @@ func (f fake) get(path string, header ...string) answer {
 	return f.do(call{method: http.MethodGet, path: path, header: header})
 }
 
+// open posts a body and returns once the headers are there.
+func (f fake) open(way string, kind reply.Kind, body string, header ...string) *http.Response {
+	GinkgoHelper()
+	client, base := f.client(way)
+	req, err := http.NewRequest(http.MethodPost, base+string(kind), strings.NewReader(body))
+	Expect(err).NotTo(HaveOccurred())
+	req.Header.Set(bearer, demoKey)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := client.Do(req)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(resp.Body.Close)
+	return resp
+}
+
+// upload is a chat whose body has begun to arrive.
+type upload struct {
+	writer *io.PipeWriter
+	done   chan answer
+}
+
+func (f fake) upload() upload {
+	GinkgoHelper()
+	client, base := f.client(http1)
+	reader, writer := io.Pipe()
+	req, err := http.NewRequest(http.MethodPost, base+string(reply.Chat), reader)
+	Expect(err).NotTo(HaveOccurred())
+	req.Header.Set(bearer, demoKey)
+	done := make(chan answer, 1)
+	go func() {
+		resp, err := client.Do(req)
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		done <- answer{Err: err}
+	}()
+	_, err = io.WriteString(writer, chat[:20])
+	Expect(err).NotTo(HaveOccurred())
+	Eventually(func() []ledger.Entry { return f.Ledger.List(ledger.Filter{}).Entries }).Should(HaveLen(1))
+	return upload{writer, done}
+}
+
 // ask posts a body to an API and wants an answer that is whole.
 func (f fake) ask(kind reply.Kind, body string, header ...string) answer {
 	GinkgoHelper()
