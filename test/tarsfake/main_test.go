@@ -21,8 +21,12 @@ import (
 	"github.com/tars-operator/tars-operator/test/tarsfake/keys"
 )
 
-// startTimeout bounds the start and the end of the program.
-const startTimeout = 5 * time.Second
+const (
+	// startTimeout bounds the start and the end of the program.
+	startTimeout = 5 * time.Second
+	// quietTime is how long nothing may happen.
+	quietTime = 100 * time.Millisecond
+)
 
 func TestMain(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -111,7 +115,7 @@ var _ = Describe("The program", func() {
 		_, err = io.WriteString(writer, `{"model":"gpt-4o-mini",`)
 		Expect(err).NotTo(HaveOccurred())
 		stop()
-		Consistently(ended, "100ms").ShouldNot(Receive())
+		Consistently(ended, quietTime).ShouldNot(Receive())
 		_, err = io.WriteString(writer, `"messages":[{"role":"user","content":"hi"}]}`)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(writer.Close()).To(Succeed())
