@@ -165,6 +165,11 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 	if present != nil && remembered && before.intent == intent && !touched(before.object, present) {
 		return nil
 	}
+	if present != nil {
+		if data, err = onlyFor(present, body); err != nil {
+			return err
+		}
+	}
 	answer, err := r.send(ctx, key, data)
 	if err != nil {
 		return err
@@ -181,6 +186,16 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 	ownedOnly(answer, obj)
 	r.memory.put(s.name(), key, applied{intent: intent, object: answer})
 	return nil
+}
+
+// onlyFor is a body that the API server takes for this very object alone: what
+// someone else made under the name meanwhile must not become ours.
+func onlyFor(present client.Object, body map[string]any) ([]byte, error) {
+	if metadata, ok := body["metadata"].(map[string]any); ok {
+		metadata["uid"] = string(present.GetUID())
+	}
+	_, data, err := hashOf(body)
+	return data, err
 }
 
 // send applies a body and returns the API server's answer.

@@ -44,6 +44,7 @@ type behaviour struct {
 // writes the statuses that those would.
 type fakeEnvoyGateway struct {
 	client client.Client
+	stop   func()
 	mu     sync.Mutex
 	byNS   map[string]behaviour
 }
@@ -72,10 +73,11 @@ func startFakeEnvoyGateway(cfg *rest.Config) *fakeEnvoyGateway {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
-	DeferCleanup(func() {
+	f.stop = sync.OnceFunc(func() {
 		cancel()
 		Eventually(done).Should(Receive(BeNil()))
 	})
+	DeferCleanup(f.stop)
 	return f
 }
 

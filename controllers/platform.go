@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -51,9 +52,13 @@ type platform struct {
 	// startWatches starts every watch that needs these CRDs. It is called
 	// until it has succeeded once.
 	startWatches func(context.Context) error
+	// stopWatches ends them.
+	stopWatches func(context.Context) error
 
 	mu       sync.Mutex
 	watching bool
+	// watched are the UIDs of the CRDs whose objects are being watched.
+	watched map[string]types.UID
 	// judged is the resourceVersion of the EnvoyExtensionPolicy's CRD that
 	// lacking was computed from: it is read whole only when it has changed.
 	judged  string
@@ -64,9 +69,17 @@ type platform struct {
 func (p *platform) check(ctx context.Context) (*conditions.Finding, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	absent, err := p.absent(ctx)
+	present, absent, err := p.look(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if p.watching && !maps.Equal(present, p.watched) {
+		// The API server leaves the watches on a CRD that was deleted open for
+		// minutes, and they tell nothing about the one that came after it.
+		if err := p.stopWatches(ctx); err != nil {
+			return nil, err
+		}
+		p.watching = false
 	}
 	if len(absent) > 0 {
 		return &conditions.Finding{
@@ -85,7 +98,7 @@ func (p *platform) check(ctx context.Context) (*conditions.Finding, error) {
 				extensionPolicyCRD, strings.Join(p.lacking, " and "), oldestEnvoyGateway),
 		}, nil
 	}
-	return p.watch(ctx)
+	return p.watch(ctx, present)
 }
 
 // started says whether HTTPRoutes and their like are being watched.
@@ -95,9 +108,10 @@ func (p *platform) started() bool {
 	return p.watching
 }
 
-// absent names the CRDs that are not there, sorted.
-func (p *platform) absent(ctx context.Context) ([]string, error) {
-	var absent []string
+// look finds the CRDs: the UIDs of those that are there, and the names of
+// those that are not, sorted.
+func (p *platform) look(ctx context.Context) (present map[string]types.UID, absent []string, err error) {
+	present = map[string]types.UID{}
 	for name := range platformCRDs() {
 		crd := &metav1.PartialObjectMetadata{}
 		crd.SetGroupVersionKind(kindCRD)
@@ -106,11 +120,13 @@ func (p *platform) absent(ctx context.Context) ([]string, error) {
 		case apierrors.IsNotFound(err) || (err == nil && crd.DeletionTimestamp != nil):
 			absent = append(absent, name)
 		case err != nil:
-			return nil, attempt(err, "reading CustomResourceDefinition %s", name)
+			return nil, nil, attempt(err, "reading CustomResourceDefinition %s", name)
+		default:
+			present[name] = crd.UID
 		}
 	}
 	slices.Sort(absent)
-	return absent, nil
+	return present, absent, nil
 }
 
 // judgeFields looks for the fields that came last into what we write.
@@ -161,7 +177,7 @@ func hasProperty(s *apiextensionsv1.JSONSchemaProps, name string) bool {
 }
 
 // watch starts the watches once, as soon as the API server serves every kind.
-func (p *platform) watch(ctx context.Context) (*conditions.Finding, error) {
+func (p *platform) watch(ctx context.Context, present map[string]types.UID) (*conditions.Finding, error) {
 	if p.watching {
 		return nil, nil
 	}
@@ -182,6 +198,6 @@ func (p *platform) watch(ctx context.Context) (*conditions.Finding, error) {
 	if err := p.startWatches(ctx); err != nil {
 		return nil, err
 	}
-	p.watching = true
+	p.watching, p.watched = true, present
 	return nil, nil
 }

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -21,6 +22,7 @@ var _ = Describe("A cluster without Envoy Gateway", Ordered, func() {
 		bareAPI  client.Client
 		manager  *testManager
 		w        *world
+		fake     *fakeEnvoyGateway
 		prepared bool
 	)
 
@@ -73,18 +75,25 @@ var _ = Describe("A cluster without Envoy Gateway", Ordered, func() {
 		install(bare, filepath.Join(envoyGatewayCRDs(), "gateway.envoyproxy.io_envoyextensionpolicies.yaml"))
 		w.expectNotReady(ctx, v1alpha1.ConditionResolvedRefs, v1alpha1.ReasonGatewayNotFound)
 		createGatewayClasses(ctx, bareAPI)
-		startFakeEnvoyGateway(bare.Config)
+		fake = startFakeEnvoyGateway(bare.Config)
 		w.create(ctx, w.gateway, w.service, w.slice)
 		w.expectReady(ctx)
 	})
 
 	It("notices when Envoy Gateway is uninstalled and comes back", func(ctx SpecContext) {
-		crd := &apiextensionsv1.CustomResourceDefinition{}
-		Expect(bareAPI.Get(ctx, client.ObjectKey{Name: "backends.gateway.envoyproxy.io"}, crd)).To(Succeed())
-		Expect(bareAPI.Delete(ctx, crd)).To(Succeed())
+		uninstall(ctx, bareAPI, "backends.gateway.envoyproxy.io")
 		w.expectNotReady(ctx, v1alpha1.ConditionResolvedRefs, v1alpha1.ReasonEnvoyGatewayNotInstalled, "backends.gateway.envoyproxy.io")
 		install(bare, filepath.Join(envoyGatewayCRDs(), "gateway.envoyproxy.io_backends.yaml"))
+		fake.stop() // its watches on the old CRD are as dead as ours were
+		fake = startFakeEnvoyGateway(bare.Config)
 		w.expectReadyWithin(ctx, relist)
+	})
+
+	It("lets a TarsBackend go when there are no HTTPRoutes any more", func(ctx SpecContext) {
+		uninstall(ctx, bareAPI, "httproutes.gateway.networking.k8s.io")
+		w.expectNotReady(ctx, v1alpha1.ConditionResolvedRefs, v1alpha1.ReasonEnvoyGatewayNotInstalled, "httproutes")
+		Expect(bareAPI.Delete(ctx, w.backend)).To(Succeed())
+		Eventually(func() error { return w.get(ctx, w.backend) }).Should(MatchError(ContainSubstring("not found")))
 	})
 })
 
@@ -95,6 +104,14 @@ func install(env *envtest.Environment, path string) {
 		Paths: []string{path}, ErrorIfPathMissing: true, MaxTime: startTimeout,
 	})
 	Expect(err).NotTo(HaveOccurred())
+}
+
+// uninstall deletes a CRD and waits until it, and with it every object, is gone.
+func uninstall(ctx context.Context, c client.Client, name string) {
+	GinkgoHelper()
+	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	Expect(c.Delete(ctx, crd)).To(Succeed())
+	Eventually(func() error { return c.Get(ctx, client.ObjectKeyFromObject(crd), crd) }).Should(MatchError(ContainSubstring("not found")))
 }
 
 // changeExtensionPolicyCRD makes of the EnvoyExtensionPolicy's CRD an older one.

@@ -47,6 +47,7 @@ var (
 	eg      *fakeEnvoyGateway
 	prober  *fakeProber
 	running *testManager
+	granted = &permissions{}
 )
 
 func TestControllers(t *testing.T) {

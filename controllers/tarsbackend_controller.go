@@ -66,7 +66,7 @@ type TarsBackendReconciler struct {
 // The permissions that follow become config/rbac/role.yaml. SECURITY.md says
 // what each is for.
 //
-// +kubebuilder:rbac:groups=gateway.tars.dev,resources=tarsbackends,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=gateway.tars.dev,resources=tarsbackends,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=gateway.tars.dev,resources=tarsbackends/status,verbs=patch
 // +kubebuilder:rbac:groups=gateway.tars.dev,resources=tarsbackends/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps;services;serviceaccounts,verbs=get;list;watch;create;patch;delete

@@ -79,6 +79,9 @@ type countingTransport struct {
 
 func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(r)
+	if err == nil && response.StatusCode < http.StatusBadRequest {
+		granted.note(r, response.StatusCode)
+	}
 	if r.Method != http.MethodGet && err == nil {
 		t.log.add(fmt.Sprintf("%s %s %d", r.Method, r.URL.Path, response.StatusCode))
 	}

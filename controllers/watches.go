@@ -70,7 +70,7 @@ func NewTarsBackendReconciler(mgr manager.Manager, prober Prober, settings Setti
 		return nil, fmt.Errorf("building the controller: %w", err)
 	}
 	w := &watcher{mgr: mgr, controller: c, reader: mgr.GetClient(), children: children, started: map[string]bool{}}
-	r.platform = &platform{client: mgr.GetClient(), direct: mgr.GetAPIReader(), startWatches: w.startPlatform}
+	r.platform = &platform{client: mgr.GetClient(), direct: mgr.GetAPIReader(), startWatches: w.startPlatform, stopWatches: w.stopPlatform}
 	if err := w.startStatic(prober); err != nil {
 		return nil, err
 	}
@@ -115,12 +115,14 @@ func (w *watcher) watchChildren(wanted func(schema.GroupVersionKind) bool) error
 		if err != nil {
 			return err
 		}
-		if err := w.watch("children of kind "+kind.Kind, source.Kind(w.children, obj, owned)); err != nil {
+		if err := w.watch(watchOfChildren(kind), source.Kind(w.children, obj, owned)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func watchOfChildren(kind schema.GroupVersionKind) string { return "children of kind " + kind.Kind }
 
 // startStatic starts the watches that every cluster can serve.
 func (w *watcher) startStatic(prober Prober) error {
@@ -164,14 +166,47 @@ func (w *watcher) startPlatform(ctx context.Context) error {
 		h    handler.EventHandler
 		p    []predicate.Predicate
 	}{
-		{"Gateways", &gatewayv1.Gateway{}, w.byIndex(indexGateway, objectKey), nil},
-		{"GatewayClasses", &gatewayv1.GatewayClass{}, w.byClass(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
+		{watchOfGateways, &gatewayv1.Gateway{}, w.byIndex(indexGateway, objectKey), nil},
+		{watchOfClasses, &gatewayv1.GatewayClass{}, w.byClass(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
 		{"Services of Envoys", &corev1.Service{}, w.byEnvoyLabels(), nil},
 		{"EndpointSlices", &discoveryv1.EndpointSlice{}, w.byService(), nil},
 	} {
 		if err := w.watch(one.name, source.Kind(w.mgr.GetCache(), one.obj, one.h, one.p...)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Names of watches that end when the Gateway API is uninstalled.
+const (
+	watchOfGateways = "Gateways"
+	watchOfClasses  = "GatewayClasses"
+)
+
+// stopPlatform ends the watches that startPlatform began, apart from those on
+// kinds of Kubernetes itself.
+func (w *watcher) stopPlatform(ctx context.Context) error {
+	for _, kind := range desired.Kinds() {
+		if !needsPlatform(kind) {
+			continue
+		}
+		obj, err := emptyOf(w.mgr.GetScheme(), kind)
+		if err != nil {
+			return err
+		}
+		if err := w.children.RemoveInformer(ctx, obj); err != nil {
+			return fmt.Errorf("ending the watch on %s: %w", kind.Kind, err)
+		}
+		delete(w.started, watchOfChildren(kind))
+	}
+	for _, obj := range []client.Object{&gatewayv1.Gateway{}, &gatewayv1.GatewayClass{}} {
+		if err := w.mgr.GetCache().RemoveInformer(ctx, obj); err != nil {
+			return fmt.Errorf("ending the watch on %T: %w", obj, err)
+		}
+	}
+	for _, name := range []string{watchOfGateways, watchOfClasses, indexClass} {
+		delete(w.started, name)
 	}
 	return nil
 }
