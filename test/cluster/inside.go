@@ -9,42 +9,50 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
-	"time"
 
+	"github.com/tars-operator/tars-operator/test/cluster/internal/cgroup"
 	"github.com/tars-operator/tars-operator/test/cluster/internal/forward"
 	"github.com/tars-operator/tars-operator/test/cluster/internal/host"
 )
 
 // load imports image tars into the node's containerd.
-func load(e env, args []string) error {
+func load(ctx context.Context, e env, args []string) error {
 	if len(args) == 0 {
 		return errors.New("load takes image tars")
 	}
-	pid, err := e.nodePID()
-	if err != nil {
-		return err
-	}
 	for _, tar := range args {
-		file, err := os.Open(tar)
-		if err != nil {
+		if err := e.load(ctx, tar); err != nil {
 			return err
-		}
-		cmd := exec.Command("nsenter", "--target", pid, "--mount", "--net", "--pid",
-			"ctr", "--namespace", "k8s.io", "images", "import", "-")
-		cmd.Stdin = file
-		out, err := cmd.CombinedOutput()
-		if err := errors.Join(err, file.Close()); err != nil {
-			return fmt.Errorf("importing %s: %w: %s", tar, err, out)
 		}
 	}
 	return nil
 }
 
+func (e env) load(ctx context.Context, tar string) (err error) {
+	pid, err := e.nodePID()
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(tar)
+	if err != nil {
+		return fmt.Errorf("opening an image: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	cmd := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(pid), "--mount", "--net", "--pid",
+		"ctr", "--namespace", "k8s.io", "images", "import", "-")
+	cmd.Stdin = file
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("importing %s: %w: %s", tar, err, out)
+	}
+	return nil
+}
+
 // execInside runs a command in the cluster's network, with the host's files.
-func execInside(e env, args []string) error {
+// It ends with the cluster.
+func execInside(_ context.Context, e env, args []string) error {
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
@@ -59,62 +67,82 @@ func execInside(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(nsenter, append([]string{"nsenter", "--target", pid, "--net"}, args...), os.Environ())
+	if err := e.joinCgroup(); err != nil {
+		return err
+	}
+	arguments := append([]string{"nsenter", "--target", strconv.Itoa(pid), "--net", "--"}, args...)
+	return syscall.Exec(nsenter, arguments, os.Environ())
+}
+
+// joinCgroup lets down find this process.
+func (e env) joinCgroup() error {
+	tree, err := cgroup.Open(e.layout.Cgroup())
+	if err != nil {
+		return err
+	}
+	return errors.Join(tree.Create(), tree.Join(cgroup.Host, os.Getpid()))
 }
 
 // addForward makes a port of the host's loopback lead into the cluster.
-func addForward(e env, args []string) error {
+func addForward(ctx context.Context, e env, args []string) error {
 	if len(args) != 2 {
 		return errors.New("forward takes a local port and a target (host:port)")
+	}
+	port, target := args[0], args[1]
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is no port", port)
+	}
+	if _, _, err := net.SplitHostPort(target); err != nil {
+		return fmt.Errorf("%q is no target of the form host:port", target)
 	}
 	if _, err := e.nodePID(); err != nil {
 		return err
 	}
-	if p, ok := host.Recorded(e.forwardRecord(args[0])); ok {
-		if err := p.End(); err != nil {
+	if p, ok := host.Recorded(e.forwardRecord(port)); ok {
+		if err := p.End(ctx); err != nil {
 			return err
 		}
 	}
-	if err := e.startForward(args[0], args[1]); err != nil {
-		return err
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return fmt.Errorf("listening at port %s of this machine: %w", port, err)
 	}
-	return waitFor("port "+args[0], 5*time.Second, func() error {
-		conn, err := net.DialTimeout("tcp", "127.0.0.1:"+args[0], time.Second)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
+	return e.startForward(listener, target)
 }
 
 func (e env) forwardRecord(port string) string { return e.file("forward-" + port + ".json") }
 
-func (e env) startForward(port, target string) error {
-	cmd, err := e.self("internal-forward", port, target)
+// startForward hands a listener over to a process of its own.
+func (e env) startForward(listener net.Listener, target string) (err error) {
+	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, listener.Close()) }()
+	tcp, ok := listener.(*net.TCPListener)
+	if !ok {
+		return fmt.Errorf("%s is no TCP address", listener.Addr())
+	}
+	file, err := tcp.File()
+	if err != nil {
+		return fmt.Errorf("handing over port %s: %w", port, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	cmd := e.self("internal-forward", target)
+	cmd.ExtraFiles = []*os.File{file}
 	_, err = host.Start(cmd, e.forwardRecord(port), filepath.Join(e.layout.Logs(), "forward-"+port+".log"))
 	return err
 }
 
-func runForward(e env, args []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return forward.Listen(ctx, "127.0.0.1:"+args[0], e.layout.DialSocket(), args[1])
-}
-
-// waitFor tries until it succeeds, at most for a time.
-func waitFor(what string, limit time.Duration, try func() error) error {
-	deadline := time.Now().Add(limit)
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("waiting %s for %s: %w", limit, what, err)
-		}
-		time.Sleep(200 * time.Millisecond)
+// runForward serves the listener that it was started with.
+func runForward(ctx context.Context, e env, args []string) (err error) {
+	if err := e.joinCgroup(); err != nil {
+		return err
 	}
+	file := os.NewFile(3, "listener")
+	listener, err := net.FileListener(file)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("taking over the listener: %w", err)
+	}
+	return forward.Serve(ctx, listener, e.layout.DialSocket(), args[0])
 }

@@ -3,61 +3,74 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
+	"time"
 
-	"github.com/tars-operator/tars-operator/test/cluster/internal/host"
+	"github.com/tars-operator/tars-operator/test/cluster/internal/packages"
+	"github.com/tars-operator/tars-operator/test/cluster/internal/preflight"
 )
 
-// preflight says everything that this machine lacks, at once.
-func preflight(_ env, args []string) error {
+// preflightCommand says everything that this machine lacks, at once.
+func preflightCommand(ctx context.Context, e env, args []string) error {
 	var install bool
-	if _, err := flags("preflight", args, func(set *flag.FlagSet) {
-		set.BoolVar(&install, "install", false, "install missing Debian packages first")
-	}); err != nil {
+	rest, err := parse("preflight", args, func(set *flag.FlagSet) {
+		set.BoolVar(&install, "install", false, "")
+	})
+	if err := none("preflight", rest, err); err != nil {
 		return err
 	}
-	if install {
-		if err := installPackages(host.MissingPackages()); err != nil {
-			return err
-		}
+	begin := time.Now()
+	if err := e.check(ctx, install); err != nil {
+		return err
 	}
-	problems := host.Check()
-	if len(problems) == 0 {
-		return nil
-	}
-	return fmt.Errorf("this machine can't run the local cluster:\n  - %s", strings.Join(problems, "\n  - "))
+	_, err = fmt.Fprintf(e.out, "this machine can run a local cluster (looked at in %.1f s)\n", time.Since(begin).Seconds())
+	return err
 }
 
-func installPackages(packages []string) error {
-	if len(packages) == 0 {
-		return nil
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("there is no apt-get here: install by hand what the check names")
-	}
-	// The distribution's own containerd must not start: this cluster runs its
-	// own. A policy-rc.d that is there already stays.
-	const policy = "/usr/sbin/policy-rc.d"
-	if _, err := os.Stat(policy); errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
+// check fails when something is missing, after installing what can be.
+func (e env) check(ctx context.Context, install bool) error {
+	findings := e.findings(ctx)
+	if missing := preflight.Packages(findings); install && len(missing) > 0 {
+		if err := e.install(ctx, missing); err != nil {
 			return err
 		}
-		defer func() { _ = os.Remove(policy) }() //nolint:errcheck // a left-over only keeps services from starting
+		findings = e.findings(ctx)
 	}
-	for _, args := range [][]string{
-		{"update"},
-		append([]string{"install", "--yes", "--no-install-recommends"}, packages...),
-	} {
-		cmd := exec.Command("apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w: %s", strings.Join(args, " "), err, out)
+	if len(findings) == 0 {
+		return nil
+	}
+	return fmt.Errorf("this machine can't run a local cluster:\n%s", preflight.Explain(findings))
+}
+
+func (e env) findings(ctx context.Context) []preflight.Finding {
+	return preflight.Judge(preflight.Observe(ctx, preflight.Where{
+		Cache: e.builder.Cache, Warm: e.builder.Warm(), Probe: []string{selfFile, "internal-probe"},
+	}))
+}
+
+// runProbe tries what the kernel can do; it was started in namespaces of its
+// own.
+func runProbe(ctx context.Context, e env, _ []string) error {
+	for _, feature := range preflight.TryKernel(ctx) {
+		if _, err := fmt.Fprintln(e.out, feature); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (e env) install(ctx context.Context, names []string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("--install needs root")
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("there is no apt-get to install packages with: without --install, this says what is missing")
+	}
+	e.say("installing packages: %v", names)
+	return packages.New().Install(ctx, names)
 }

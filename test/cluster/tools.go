@@ -3,56 +3,88 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/tars-operator/tars-operator/test/cluster/internal/image"
 )
 
 // tool prints where a program is, after building it if needed.
-func tool(e env, args []string) error {
+func tool(ctx context.Context, e env, args []string) error {
 	if len(args) != 1 {
 		return errors.New("tool takes one name")
 	}
-	path, err := e.tool(args[0])
+	path, err := e.tool(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	fmt.Println(path)
+	_, err = fmt.Fprintln(e.out, path)
+	return err
+}
+
+func (e env) tool(ctx context.Context, name string) (string, error) {
+	makers := map[string]struct {
+		make   func(context.Context) (string, error)
+		within string
+	}{
+		"kube":          {e.builder.Kube, ""},
+		"kubectl":       {e.builder.Kube, name},
+		"helm":          {e.builder.Helm, name},
+		"envoy":         {e.builder.Envoy, name},
+		"envoy-gateway": {e.builder.EnvoyGateway, name},
+		"coredns":       {e.builder.CoreDNS, name},
+		"gateway-chart": {e.builder.GatewayChart, ""},
+	}
+	maker, ok := makers[name]
+	if !ok {
+		return "", fmt.Errorf("there is no tool %q; see test/cluster/cluster help", name)
+	}
+	dir, err := maker.make(ctx)
+	return filepath.Join(dir, maker.within), err
+}
+
+// files map paths in an image to files here.
+type files map[string]string
+
+// String and Set make files a flag that may be given often.
+func (f files) String() string { return fmt.Sprint(map[string]string(f)) }
+
+// Set takes PATH=FILE.
+func (f files) Set(text string) error {
+	path, file, found := strings.Cut(text, "=")
+	path, err := insideImage(path)
+	if !found || file == "" || err != nil {
+		return fmt.Errorf("%q is not of the form /PATH=FILE", text)
+	}
+	f[path] = file
 	return nil
 }
 
-func (e env) tool(name string) (string, error) {
-	within := func(dir string, err error) (string, error) { return filepath.Join(dir, name), err }
-	switch name {
-	case "kube":
-		return e.builder.Kube()
-	case "kubectl":
-		return within(e.builder.Kube())
-	case "helm":
-		return within(e.builder.Helm())
-	case "envoy":
-		return within(e.builder.Envoy())
-	case "envoy-gateway":
-		return within(e.builder.EnvoyGateway())
-	case "gateway-chart":
-		return e.builder.GatewayChart()
-	default:
-		return "", fmt.Errorf("there is no tool %q", name)
+// insideImage is an absolute path as an image's tar writes it.
+func insideImage(path string) (string, error) {
+	clean := filepath.Clean(path)
+	if !filepath.IsAbs(clean) || clean == "/" {
+		return "", fmt.Errorf("%q is no absolute path of a file", path)
 	}
+	return clean[1:], nil
 }
 
 // writeImage writes an image of one binary.
-func writeImage(_ env, args []string) error {
+func writeImage(_ context.Context, _ env, args []string) error {
 	var name, binary, out, entrypoint string
-	if _, err := flags("image", args, func(set *flag.FlagSet) {
-		set.StringVar(&name, "ref", "", "`REPO:TAG`")
-		set.StringVar(&binary, "binary", "", "the static binary")
-		set.StringVar(&out, "out", "", "the tar to write")
-		set.StringVar(&entrypoint, "entrypoint", "", "its path in the image (default: / and the binary's name)")
-	}); err != nil {
+	further := files{}
+	rest, err := parse("image", args, func(set *flag.FlagSet) {
+		set.StringVar(&name, "ref", "", "")
+		set.StringVar(&binary, "binary", "", "")
+		set.StringVar(&out, "out", "", "")
+		set.StringVar(&entrypoint, "entrypoint", "", "")
+		set.Var(further, "file", "")
+	})
+	if err := none("image", rest, err); err != nil {
 		return err
 	}
 	if name == "" || binary == "" || out == "" {
@@ -61,8 +93,10 @@ func writeImage(_ env, args []string) error {
 	if entrypoint == "" {
 		entrypoint = "/" + filepath.Base(binary)
 	}
-	return image.Image{
-		Name: name, Entrypoint: []string{entrypoint}, User: "65532:65532",
-		Files: map[string]string{entrypoint[1:]: binary},
-	}.WriteTar(out)
+	path, err := insideImage(entrypoint)
+	if err != nil {
+		return fmt.Errorf("--entrypoint: %w", err)
+	}
+	further[path] = binary
+	return image.Image{Name: name, Entrypoint: []string{"/" + path}, User: "65532:65532", Files: further}.WriteTar(out)
 }

@@ -13,10 +13,11 @@ import (
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
+	_ "github.com/coredns/coredns/plugin/template"
 )
 
 // directives is the order in which plugins see a query.
-var directives = []string{"reload", "health", "ready", "errors", "cache", "hosts", "kubernetes"}
+var directives = []string{"reload", "health", "ready", "errors", "cache", "hosts", "template", "kubernetes"}
 
 func main() {
 	dnsserver.Directives = directives

@@ -5,6 +5,7 @@
 package build
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,13 +13,17 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// lockInterval is how often a process looks whether another one, which builds
+// the same, is done.
+const lockInterval = 500 * time.Millisecond
 
 // Builder makes components.
 type Builder struct {
@@ -26,89 +31,115 @@ type Builder struct {
 	Root string
 	// Cache is the folder that holds what was built.
 	Cache string
-	// Progress is where progress and the output of failed steps go.
+	// Progress is where progress is shown.
 	Progress io.Writer
+
+	// reportEvery is how often a long step shows that it goes on; 0: as often
+	// as reportInterval says.
+	reportEvery time.Duration
+}
+
+// part is one step of making a component.
+type part struct {
+	title string
+	do    func(ctx context.Context, dir string) error
+}
+
+// component is something that the cache holds in a folder of its own.
+type component struct {
+	name string
+	// key is all that the content depends on, apart from Go's version.
+	key   string
+	parts []part
 }
 
 // make fills a new folder of the cache, unless an equal one is there, and
 // returns it. Two processes may ask for the same at once: one builds.
-func (b Builder) make(name, key string, fill func(dir string) error) (string, error) {
-	sum := sha256.Sum256([]byte(runtime.Version() + runtime.GOARCH + "\n" + key))
-	dir := filepath.Join(b.Cache, name+"-"+hex.EncodeToString(sum[:8]))
+func (b Builder) make(ctx context.Context, c component) (string, error) {
+	sum := sha256.Sum256([]byte(runtime.Version() + runtime.GOARCH + "\n" + c.key))
+	dir := filepath.Join(b.Cache, c.name+"-"+hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	unlock, err := b.lock(name)
+	unlock, err := Lock(ctx, filepath.Join(b.Cache, "."+c.name+".lock"), func() {
+		b.say("%s: another process builds it; waiting ...", c.name)
+	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("building %s: %w", c.name, err)
 	}
 	defer unlock()
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	begin := time.Now()
-	b.say("building %s (once; then cached) ...", name)
-	scratch, err := os.MkdirTemp(b.Cache, name+"-unfinished-")
-	if err != nil {
-		return "", fmt.Errorf("making a folder for %s: %w", name, err)
+	if err := b.fill(ctx, c, dir); err != nil {
+		return "", fmt.Errorf("building %s: %w", c.name, err)
 	}
-	if err := fill(scratch); err != nil {
-		return "", errors.Join(fmt.Errorf("building %s: %w", name, err), os.RemoveAll(scratch))
-	}
-	if err := os.Chmod(scratch, 0o755); err != nil {
-		return "", fmt.Errorf("opening the folder of %s: %w", name, err)
-	}
-	if err := os.Rename(scratch, dir); err != nil {
-		return "", fmt.Errorf("keeping %s: %w", name, err)
-	}
-	b.say("built %s in %.0f s", name, time.Since(begin).Seconds())
 	return dir, nil
 }
 
-func (b Builder) lock(name string) (unlock func(), err error) {
-	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
+func (b Builder) fill(ctx context.Context, c component, dir string) error {
+	begin := time.Now()
+	unfinished := filepath.Join(b.Cache, c.name+"-unfinished")
+	// A killed build left it: nobody else is here, we hold the lock.
+	if err := os.RemoveAll(unfinished); err != nil {
+		return err
+	}
+	if err := os.Mkdir(unfinished, 0o755); err != nil {
+		return err
+	}
+	for n, p := range c.parts {
+		b.say("%s: step %d of %d: %s (at %.0f s) ...", c.name, n+1, len(c.parts), p.title, time.Since(begin).Seconds())
+		if err := p.do(ctx, unfinished); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", p.title, err), os.RemoveAll(unfinished))
+		}
+	}
+	if err := os.Rename(unfinished, dir); err != nil {
+		return err
+	}
+	b.say("%s: built in %.0f s; it is kept in the cache", c.name, time.Since(begin).Seconds())
+	return nil
+}
+
+// Lock takes a lock that no other process has, and creates its file and folder
+// if needed. waiting is called once when another process has it.
+func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("making the cache: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(b.Cache, "."+name+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the lock of %s: %w", name, err)
+		return nil, fmt.Errorf("opening a lock: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("locking %s: %w", name, err), file.Close())
-	}
-	return func() {
-		if err := file.Close(); err != nil {
-			b.say("unlocking %s: %v", name, err)
+	release := func() { _ = file.Close() } //nolint:errcheck // nothing was written
+	ticker := time.NewTicker(lockInterval)
+	defer ticker.Stop()
+	for waited := false; ; waited = true {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return release, nil
 		}
-	}, nil
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			release()
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+		if !waited {
+			waiting()
+		}
+		select {
+		case <-ctx.Done():
+			release()
+			return nil, fmt.Errorf("waiting for the lock %s: %w", path, ctx.Err())
+		case <-ticker.C:
+		}
+	}
 }
 
 func (b Builder) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.Progress, format+"\n", args...)
 }
 
-// run runs a build step in a folder; its output is shown when it fails.
-func (b Builder) run(dir string, env []string, name string, args ...string) (string, error) {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
-	}
-	return stdout.String(), nil
-}
-
-// goBuild builds a package of a module below the checkout as a static binary.
-func (b Builder) goBuild(module, output, pkg, ldflags string) error {
-	_, err := b.run(filepath.Join(b.Root, module), []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly"},
-		"go", "build", "-trimpath", "-ldflags", "-s -w "+ldflags, "-o", output, pkg)
-	return err
-}
-
-// sources is the content of the Go files and module files right in a folder:
-// what a component's cache key is made of.
+// sources is the content of all files of some folders, apart from tests: what
+// the cache key of a component is made of.
 func (b Builder) sources(dirs ...string) (string, error) {
 	var all strings.Builder
 	for _, dir := range dirs {
@@ -120,7 +151,7 @@ func (b Builder) sources(dirs ...string) (string, error) {
 			if err != nil {
 				return err
 			}
-			all.WriteString(entry.Name() + "\n" + string(content) + "\n")
+			fmt.Fprintf(&all, "%s %d\n%s\n", entry.Name(), len(content), content)
 			return nil
 		})
 		if err != nil {
@@ -128,4 +159,10 @@ func (b Builder) sources(dirs ...string) (string, error) {
 		}
 	}
 	return all.String(), nil
+}
+
+// Warm tells whether the biggest part was built before.
+func (b Builder) Warm() bool {
+	found, err := filepath.Glob(filepath.Join(b.Cache, "kube-*", "kube"))
+	return err == nil && len(found) > 0
 }

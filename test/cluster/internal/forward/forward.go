@@ -21,19 +21,25 @@ import (
 // dialTimeout bounds one connection attempt inside the namespace.
 const dialTimeout = 5 * time.Second
 
-// ServeDial answers dial requests at a Unix socket: the target as one line,
-// then the connection's bytes. A target that can't be reached closes it.
-func ServeDial(ctx context.Context, socket string) error {
+// ServeDial answers dial requests at a Unix socket: the target (host:port) as
+// one line, then the connection's bytes. A target that can't be reached closes
+// it. Names are looked up at nameServer, by the names' full length.
+func ServeDial(ctx context.Context, socket, nameServer string) error {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing an old socket: %w", err)
 	}
-	return serve(ctx, "unix", socket, func(conn net.Conn) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "unix", socket)
+	if err != nil {
+		return fmt.Errorf("listening at %s: %w", socket, err)
+	}
+	dialer := net.Dialer{Timeout: dialTimeout, Resolver: resolver(nameServer)}
+	return serve(ctx, listener, func(conn net.Conn) {
 		reader := bufio.NewReader(conn)
 		line, err := reader.ReadString('\n')
 		if err != nil {
 			return
 		}
-		target, err := net.DialTimeout("tcp", strings.TrimSpace(line), dialTimeout)
+		target, err := dialer.DialContext(ctx, "tcp", strings.TrimSpace(line))
 		if err != nil {
 			return
 		}
@@ -41,35 +47,49 @@ func ServeDial(ctx context.Context, socket string) error {
 	})
 }
 
-// Listen carries connections to a local address on to a target, through the
-// dial socket of a cluster.
-func Listen(ctx context.Context, local, socket, target string) error {
-	return serve(ctx, "tcp", local, func(conn net.Conn) {
-		inside, err := net.Dial("unix", socket)
+func resolver(nameServer string) *net.Resolver {
+	return &net.Resolver{
+		PreferGo: true,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(nameServer, "53"))
+		},
+	}
+}
+
+// Dial connects to a target as seen from inside, through the dial socket of a
+// cluster.
+func Dial(ctx context.Context, socket, target string) (net.Conn, error) {
+	inside, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	if _, err := io.WriteString(inside, target+"\n"); err != nil {
+		return nil, errors.Join(fmt.Errorf("asking the cluster for %s: %w", target, err), inside.Close())
+	}
+	return inside, nil
+}
+
+// Serve carries every connection of a listener on to a target.
+func Serve(ctx context.Context, listener net.Listener, socket, target string) error {
+	return serve(ctx, listener, func(conn net.Conn) {
+		inside, err := Dial(ctx, socket, target)
 		if err != nil {
-			return
-		}
-		if _, err := io.WriteString(inside, target+"\n"); err != nil {
-			_ = inside.Close() //nolint:errcheck // nothing was sent yet
 			return
 		}
 		splice(conn, conn, inside)
 	})
 }
 
-func serve(ctx context.Context, network, address string, handle func(net.Conn)) error {
-	listener, err := net.Listen(network, address)
-	if err != nil {
-		return fmt.Errorf("listening at %s: %w", address, err)
-	}
-	defer context.AfterFunc(ctx, func() { closeQuietly(listener) })()
+func serve(ctx context.Context, listener net.Listener, handle func(net.Conn)) error {
+	stop := context.AfterFunc(ctx, func() { closeQuietly(listener) })
+	defer stop()
 	for {
 		conn, err := listener.Accept()
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("accepting at %s: %w", address, err)
+			return fmt.Errorf("accepting at %s: %w", listener.Addr(), err)
 		}
 		go func() {
 			defer closeQuietly(conn)

@@ -35,8 +35,11 @@ func answering(prefix string) string {
 			go func() {
 				defer conn.Close()
 				content, err := io.ReadAll(conn)
-				if err == nil {
-					_, _ = conn.Write(append([]byte(prefix), content...))
+				if err != nil {
+					return
+				}
+				if _, err := conn.Write(append([]byte(prefix), content...)); err != nil {
+					return
 				}
 			}()
 		}
@@ -55,11 +58,8 @@ func freeAddress() string {
 
 func dial(address string) *net.TCPConn {
 	GinkgoHelper()
-	var conn net.Conn
-	Eventually(func() (err error) {
-		conn, err = net.Dial("tcp", address)
-		return err
-	}).WithTimeout(ioTimeout).Should(Succeed())
+	conn, err := net.Dial("tcp", address)
+	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { closeQuietly(conn) })
 	Expect(conn.SetDeadline(time.Now().Add(ioTimeout))).To(Succeed())
 	return conn.(*net.TCPConn)
@@ -76,12 +76,15 @@ var _ = Describe("a forward", func() {
 	serve := func() {
 		// The goroutine keeps what this test has, not what the next one gets.
 		ctx, socket, ended := ctx, socket, ended
-		go func() { ended <- ServeDial(ctx, socket) }()
+		go func() { ended <- ServeDial(ctx, socket, "127.0.0.1") }()
 	}
 	forwardTo := func(target string) string {
-		local, ctx, socket, ended := freeAddress(), ctx, socket, ended
-		go func() { ended <- Listen(ctx, local, socket, target) }()
-		return local
+		GinkgoHelper()
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		ctx, socket, ended := ctx, socket, ended
+		go func() { ended <- Serve(ctx, listener, socket, target) }()
+		return listener.Addr().String()
 	}
 
 	BeforeEach(func() {
@@ -176,8 +179,18 @@ var _ = Describe("a forward", func() {
 		}).WithTimeout(ioTimeout).Should(BeEquivalentTo("again"))
 	})
 
-	It("says when its port is taken", func() {
-		taken := answering("")
-		Expect(Listen(ctx, taken, socket, "127.0.0.1:1")).To(MatchError(ContainSubstring(taken)))
+	It("says when the cluster is not there", func() {
+		_, err := Dial(ctx, socket+".missing", "127.0.0.1:1")
+		Expect(err).To(MatchError(ContainSubstring("connecting to the cluster")))
+	})
+
+	It("closes a dial request that is none", func() {
+		conn, err := net.Dial("unix", socket)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func() { closeQuietly(conn) })
+		_, err = io.WriteString(conn, "no target\n")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(conn.SetDeadline(time.Now().Add(ioTimeout))).To(Succeed())
+		Expect(io.ReadAll(conn)).To(BeEmpty())
 	})
 })

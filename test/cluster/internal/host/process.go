@@ -5,6 +5,7 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +16,8 @@ import (
 	"time"
 )
 
-// endTimeout bounds how long a process may take to end.
-const endTimeout = 20 * time.Second
+// pollInterval is how often End looks whether a process is gone.
+const pollInterval = 20 * time.Millisecond
 
 // Process identifies a process beyond the reuse of its id.
 type Process struct {
@@ -65,19 +66,21 @@ func (p Process) Alive() bool {
 }
 
 // End kills this very process and waits until it is gone.
-func (p Process) End() error {
+func (p Process) End(ctx context.Context) error {
 	if !p.Alive() {
 		return nil
 	}
 	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("ending process %d: %w", p.PID, err)
 	}
-	deadline := time.Now().Add(endTimeout)
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
 	for p.Alive() {
-		if time.Now().After(deadline) {
-			return fmt.Errorf("process %d did not end within %s", p.PID, endTimeout)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for process %d to end: %w", p.PID, ctx.Err())
+		case <-ticker.C:
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -17,6 +18,18 @@ import (
 // processTimeout bounds what a test waits for a process.
 const processTimeout = 10 * time.Second
 
+// reap waits for a command in the background, and ends it with the test.
+func reap(cmd *exec.Cmd) {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	DeferCleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			Expect(err).To(MatchError(os.ErrProcessDone))
+		}
+		Eventually(ended).WithTimeout(processTimeout).Should(Receive())
+	})
+}
+
 var _ = Describe("a process on the host", func() {
 	var dir, record, log string
 
@@ -30,33 +43,25 @@ var _ = Describe("a process on the host", func() {
 		cmd := exec.Command("sh", "-c", script)
 		p, err := Start(cmd, record, log)
 		Expect(err).NotTo(HaveOccurred())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_ = cmd.Wait()
-		}()
-		DeferCleanup(func() {
-			_ = cmd.Process.Kill()
-			Eventually(ended).WithTimeout(processTimeout).Should(BeClosed())
-		})
+		reap(cmd)
 		return p, cmd
 	}
 
-	It("is found again by its record, and ended", func() {
+	It("is found again by its record, and ended", func(ctx context.Context) {
 		p, _ := start("echo begun; exec sleep 60")
 		found, ok := Recorded(record)
 		Expect(ok).To(BeTrue())
 		Expect(found).To(Equal(p))
 		Eventually(func() ([]byte, error) { return os.ReadFile(log) }).WithTimeout(processTimeout).
 			Should(BeEquivalentTo("begun\n"))
-		Expect(p.End()).To(Succeed())
+		Expect(p.End(ctx)).To(Succeed())
 		Expect(p.Alive()).To(BeFalse())
 		_, ok = Recorded(record)
 		Expect(ok).To(BeFalse())
-		Expect(p.End()).To(Succeed(), "ending it twice does no harm")
+		Expect(p.End(ctx)).To(Succeed(), "ending it twice does no harm")
 	})
 
-	It("is not mistaken for a later one of the same id", func() {
+	It("is not mistaken for a later one of the same id", func(ctx context.Context) {
 		p, cmd := start("exec sleep 60")
 		earlier := Process{PID: p.PID, Start: p.Start + "1"}
 		content, err := json.Marshal(earlier)
@@ -64,7 +69,7 @@ var _ = Describe("a process on the host", func() {
 		Expect(os.WriteFile(record, content, 0o600)).To(Succeed())
 		found, ok := Recorded(record)
 		Expect(ok).To(BeFalse())
-		Expect(found.End()).To(Succeed())
+		Expect(found.End(ctx)).To(Succeed())
 		Expect(p.Alive()).To(BeTrue(), "the other one must live on")
 		Expect(cmd.ProcessState).To(BeNil())
 	})
@@ -94,8 +99,7 @@ var _ = Describe("a process on the host", func() {
 		cmd := exec.Command(program, "60")
 		p, err := Start(cmd, record, log)
 		Expect(err).NotTo(HaveOccurred())
-		go func() { _ = cmd.Wait() }()
-		DeferCleanup(cmd.Process.Kill)
+		reap(cmd)
 		Expect(p.Start).To(MatchRegexp(`^\d+$`))
 		Expect(p.Alive()).To(BeTrue())
 		self, other := startTime(os.Getpid()), p.Start

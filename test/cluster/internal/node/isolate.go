@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,40 +12,89 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tars-operator/tars-operator/test/cluster/internal/cgroup"
 )
+
+// tunables are kernel settings of the whole machine that a kubelet would
+// change. It sees what it wants to see instead, and leaves the host's alone.
+var tunables = map[string]string{
+	"vm/overcommit_memory":      "1",
+	"vm/panic_on_oom":           "0",
+	"kernel/panic":              "10",
+	"kernel/panic_on_oops":      "1",
+	"kernel/keys/root_maxkeys":  "1000000",
+	"kernel/keys/root_maxbytes": "25000000",
+}
 
 // isolate makes the fresh mount and network namespaces of this process a
 // place where the node's programs can do as they like: what they write below
-// /run, /var and /etc goes to memory, not to the host.
-func (l Layout) isolate() error {
+// /run, /tmp, /var and /etc goes to memory, and the rest of the host's root
+// file system can't be written to.
+func (l Layout) isolate(ctx context.Context) error {
+	if err := l.joinCgroup(); err != nil {
+		return err
+	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("cutting our mounts off from the host's: %w", err)
 	}
-	// The cluster's folder may be below a folder that is overlaid next: keep
-	// a handle on it, to put it back on top.
-	dir, err := unix.Open(l.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", l.Dir, err)
+	// The cluster's folders may be below one that is covered next: keep
+	// handles on them, to put them back on top.
+	kept := []string{l.Dir, l.Programs}
+	handles := make([]int, len(kept))
+	for i, dir := range kept {
+		handle, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("opening %s: %w", dir, err)
+		}
+		handles[i] = handle
 	}
-	programs, err := unix.Open(l.Programs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", l.Programs, err)
+	if err := coverHost(); err != nil {
+		return err
 	}
-	for _, step := range []func() error{
-		func() error { return unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755") },
-		func() error { return overlay("/var") },
-		func() error { return overlay("/etc") },
-		func() error { return bind(dir, l.Dir) },
-		func() error { return bind(programs, l.Programs) },
-		func() error { return unix.Mount("proc", "/proc", "proc", 0, "") },
-		l.makeCgroup,
-		network,
-	} {
-		if err := step(); err != nil {
-			return fmt.Errorf("preparing the cluster's namespaces: %w", err)
+	for i, dir := range kept {
+		if err := bind(handles[i], dir); err != nil {
+			return err
+		}
+		if err := unix.Close(handles[i]); err != nil {
+			return err
 		}
 	}
-	return errors.Join(unix.Close(dir), unix.Close(programs))
+	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("protecting the host's files: %w", err)
+	}
+	return network(ctx)
+}
+
+func (l Layout) joinCgroup() error {
+	tree, err := cgroup.Open(l.Cgroup())
+	if err != nil {
+		return err
+	}
+	// Inside its process namespace this one is process 1, to itself too.
+	return errors.Join(tree.Create(), tree.Join(cgroup.System, os.Getpid()))
+}
+
+func coverHost() error {
+	for dir, options := range map[string]string{"/run": "mode=755", "/tmp": "mode=1777"} {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+			return fmt.Errorf("covering %s: %w", dir, err)
+		}
+	}
+	for _, dir := range []string{"/var", "/etc"} {
+		if err := overlay(dir); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	for name, value := range tunables {
+		if err := pretend(filepath.Join("/proc/sys", name), value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // overlay puts a layer in memory over a folder.
@@ -56,65 +106,42 @@ func overlay(dir string) error {
 	}
 	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", dir, upper, work)
 	if err := unix.Mount("overlay", dir, "overlay", 0, options); err != nil {
-		return fmt.Errorf("overlaying %s: %w", dir, err)
+		return fmt.Errorf("covering %s: %w", dir, err)
 	}
 	return nil
 }
 
-// bind puts an open folder back to where it was, below an overlay.
-func bind(fd int, dir string) error {
+// pretend covers a file of /proc with one of our own.
+func pretend(path, content string) error {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil // this kernel has no such setting
+	}
+	own := filepath.Join("/run/tunables", filepath.Base(path))
+	if err := os.MkdirAll(filepath.Dir(own), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(own, []byte(content+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := unix.Mount(own, path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("covering %s: %w", path, err)
+	}
+	return nil
+}
+
+// bind puts an open folder back to where it was, on top of what covers it.
+func bind(handle int, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", fd), dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", handle), dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("putting %s back: %w", dir, err)
 	}
 	return nil
 }
 
-// makeCgroup makes the parent of all pods' cgroups in every hierarchy.
-func (l Layout) makeCgroup() error {
-	for _, hierarchy := range Hierarchies() {
-		dir := filepath.Join(hierarchy, l.Cgroup())
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-		// A new cpuset allows nothing until it is told what.
-		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-			inherited, err := os.ReadFile(filepath.Join(hierarchy, file))
-			if err != nil {
-				continue // not this hierarchy
-			}
-			if err := os.WriteFile(filepath.Join(dir, file), inherited, 0o644); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// Hierarchies are the roots of all cgroup hierarchies: one with cgroup v2.
-func Hierarchies() []string {
-	const root = "/sys/fs/cgroup"
-	if _, err := os.Stat(root + "/cgroup.controllers"); err == nil {
-		return []string{root}
-	}
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return nil
-	}
-	var found []string
-	for line := range strings.Lines(string(mounts)) {
-		fields := strings.Fields(line)
-		if len(fields) > 2 && fields[2] == "cgroup" && strings.HasPrefix(fields[1], root+"/") {
-			found = append(found, fields[1])
-		}
-	}
-	return found
-}
-
 // network gives the node its address on an interface that leads nowhere.
-func network() error {
+func network(ctx context.Context) error {
 	for _, args := range []string{
 		"link set lo up",
 		"link add node0 type veth peer name node1",
@@ -123,9 +150,9 @@ func network() error {
 		"link set node0 up",
 		"route add default dev node0",
 	} {
-		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "ip", strings.Fields(args)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %s: %w: %s", args, err, out)
 		}
 	}
-	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
+	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o600)
 }

@@ -13,11 +13,13 @@ const (
 	Address     = "10.89.0.2"
 	nodeNetwork = "10.89.0.2/24"
 	podNetwork  = "10.244.0.0/16"
-	serviceCIDR = "10.96.0.0/16"
-	serviceIP   = "10.96.0.1"
-	DNSAddress  = "10.96.0.10"
-	APIPort     = "6443"
-	nodeName    = "node"
+	// nodePodNetwork is the only node's part of it.
+	nodePodNetwork = "10.244.0.0/24"
+	serviceCIDR    = "10.96.0.0/16"
+	serviceIP      = "10.96.0.1"
+	DNSAddress     = "10.96.0.10"
+	APIPort        = "6443"
+	nodeName       = "node"
 )
 
 // Layout says where the files of one cluster are.

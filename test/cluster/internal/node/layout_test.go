@@ -42,7 +42,7 @@ var _ = Describe("a cluster's files", func() {
 		It("tells the kubelet what is its own, and nothing of the host's", func() {
 			kubelet := read("kubelet.yaml")
 			Expect(kubelet).To(And(
-				HaveKeyWithValue("cgroupRoot", "/"+layout.Cgroup()),
+				HaveKeyWithValue("cgroupRoot", "/"+layout.Cgroup()+"/pods"),
 				HaveKeyWithValue("cgroupDriver", "cgroupfs"),
 				HaveKeyWithValue("failCgroupV1", false),
 				HaveKeyWithValue("failSwapOn", false),

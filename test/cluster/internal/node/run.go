@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,11 +19,15 @@ import (
 // restartPause is how long a program that ended stays down.
 const restartPause = time.Second
 
+// administration is where Debian has programs that are not in every user's
+// PATH.
+const administration = ":/usr/local/sbin:/usr/sbin:/sbin"
+
 // Init is the first process in the cluster's process namespace: it prepares
 // the namespaces, starts the supervisor and reaps what is left to it.
-func Init(l Layout, supervisor []string) error {
-	if err := l.isolate(); err != nil {
-		return err
+func Init(ctx context.Context, l Layout, supervisor []string) error {
+	if err := l.isolate(ctx); err != nil {
+		return fmt.Errorf("preparing the cluster's namespaces: %w", err)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -52,15 +54,13 @@ func Init(l Layout, supervisor []string) error {
 
 // Supervise starts every program, starts one that ends again, and answers the
 // host's dial requests, until it is told to end.
-func Supervise(l Layout) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+func Supervise(ctx context.Context, l Layout) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, p := range l.programs() {
 		all.Go(func() { l.keep(ctx, p) })
 	}
-	return forward.ServeDial(ctx, l.DialSocket())
+	return forward.ServeDial(ctx, l.DialSocket(), DNSAddress)
 }
 
 func (l Layout) keep(ctx context.Context, p program) {
@@ -82,5 +82,12 @@ func (l Layout) runOnce(ctx context.Context, p program) (err error) {
 	defer func() { err = errors.Join(err, log.Close()) }()
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = environment()
 	return cmd.Run()
+}
+
+// environment is that of the node's programs: no proxy of the host's, nor
+// anything else of the user who started the cluster.
+func environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH") + administration, "HOME=/root"}
 }
