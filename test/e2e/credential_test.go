@@ -78,12 +78,7 @@ var _ = Describe("The order of applying", func() {
 		b := backend{name: "order", namespace: namespace, gateway: "late", prefix: "/order"}
 		apply(namespace, b.manifest())
 		Eventually(func() string { return readyReason(namespace, b.name) }).Should(Or(Equal("GatewayNotFound"), Equal("SecretNotFound")))
-		apply(gatewayNamespace, `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: late}
-spec: {gatewayClassName: eg, listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]}
-`)
+		apply(gatewayNamespace, gatewayManifest("late"))
 		DeferCleanup(func() { kubectl("delete", "gateway", "-n", gatewayNamespace, "late") })
 		Eventually(func() string { return readyReason(namespace, b.name) }).Should(Equal("SecretNotFound"))
 		apply(namespace, secretManifest(b.secretName(), demoKey))

@@ -18,7 +18,7 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: other}
 spec:
-  parentRefs: [{name: eg, namespace: default}]
+  parentRefs: [{name: shared, namespace: default}]
   rules:
     - matches: [{path: {type: PathPrefix, value: /other}}]
       filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}]

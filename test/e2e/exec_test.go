@@ -97,8 +97,15 @@ func helm(args ...string) string {
 // waitReady waits as README tells users to.
 func waitReady(namespace, name string) {
 	GinkgoHelper()
-	kubectl("wait", "-n", namespace, "--for=condition=Ready", "tarsbackend/"+name,
-		fmt.Sprintf("--timeout=%ds", int(readyTimeout.Seconds())))
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout+commandTimeout)
+	defer cancel()
+	_, err := command{name: "kubectl", args: []string{
+		"wait", "-n", namespace, "--for=condition=Ready", "tarsbackend/" + name,
+		fmt.Sprintf("--timeout=%ds", int(readyTimeout.Seconds())),
+	}}.run(ctx)
+	if err != nil {
+		Fail(err.Error() + "\n" + kubectl("get", "-n", namespace, "tarsbackend/"+name, "-o", "yaml"))
+	}
 }
 
 // readyReason is the reason of a TarsBackend's Ready condition.

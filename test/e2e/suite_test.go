@@ -24,7 +24,8 @@ import (
 // Names in the cluster.
 const (
 	gatewayNamespace = "default"
-	gatewayName      = "eg"
+	// gatewayName is a Gateway for all namespaces; README's steps have their own.
+	gatewayName = "shared"
 	demoKey          = shared.StandInKey
 	// setUpTimeout bounds the cluster's set-up with everything to be built.
 	setUpTimeout = 45 * time.Minute
@@ -78,7 +79,7 @@ var _ = BeforeSuite(func() {
 	lab.standIn = shared.StandIn{Admin: admin}
 
 	installOperator()
-	kubectl("apply", "-n", gatewayNamespace, "-f", "config/samples/gateway.yaml")
+	apply(gatewayNamespace, gatewayManifest(gatewayName))
 	kubectl("wait", "-n", gatewayNamespace, "--for=condition=Programmed", "gateway/"+gatewayName, "--timeout=3m")
 	lab.base = "http://" + forwardGateway(ctx, gatewayName)
 	printVersions()
@@ -127,6 +128,11 @@ func newNamespace(name string) string {
 	GinkgoHelper()
 	kubectl("create", "namespace", name)
 	kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-	DeferCleanup(func() { kubectl("delete", "namespace", name, "--timeout=2m") })
+	DeferCleanup(func() {
+		kubectl("delete", "tarsbackend", "--all", "-n", name, "--timeout=2m")
+		// Kubernetes looks again only after half of the longest grace period of
+		// a pod, and ours is as long as the longest stream: nobody waits for it.
+		kubectl("delete", "namespace", name, "--wait=false")
+	})
 	return name
 }
