@@ -26,7 +26,7 @@ const (
 	gatewayNamespace = "default"
 	// gatewayName is a Gateway for all namespaces; README's steps have their own.
 	gatewayName = "shared"
-	demoKey          = shared.StandInKey
+	demoKey     = shared.StandInKey
 	// setUpTimeout bounds the cluster's set-up with everything to be built.
 	setUpTimeout = 45 * time.Minute
 )
@@ -37,8 +37,8 @@ type world struct {
 	root       string
 	kubeconfig string
 	// tools are the pinned programs by their names.
-	tools map[string]string
-	standIn    shared.StandIn
+	tools   map[string]string
+	standIn shared.StandIn
 	// base is the Gateway's URL from the host.
 	base string
 }
