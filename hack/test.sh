@@ -3,7 +3,8 @@
 # Runs the tests that need no root, or those in the given folders, and closes
 # with a line that counts them. KUBEBUILDER_ASSETS and TARS_TEST_ENVOY name an
 # API server and an Envoy to use instead of those that are built and fetched
-# once into the cache.
+# once into the cache. One process a suite: some check at their end what the
+# whole suite did (TEST_PROCS sets another number).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,7 +35,7 @@ mkdir -p "$reports"
 status=0
 go run github.com/onsi/ginkgo/v2/ginkgo run -r --skip-package=test/e2e \
   --race --randomize-all --fail-on-pending --fail-on-empty --keep-going \
-  --procs="${TEST_PROCS:-2}" --compilers=2 --timeout=30m --poll-progress-after=60s \
+  --procs="${TEST_PROCS:-1}" --compilers=2 --timeout=30m --poll-progress-after=60s \
   --output-dir="$reports" --junit-report=junit.xml "$@" || status=$?
 
 # Set-up and clean-up nodes are in the report too; only [It] is a test.
