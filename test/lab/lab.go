@@ -186,7 +186,7 @@ func (l *Lab) GatewayService(ctx context.Context, namespace, gateway string) (se
 	}
 	serviceNamespace, service, found := strings.Cut(strings.TrimSpace(out), " ")
 	if !found {
-		return "", "", fmt.Errorf("Envoy Gateway made no Service for Gateway %s/%s yet", namespace, gateway)
+		return "", "", fmt.Errorf("no Service of Envoy Gateway for Gateway %s/%s yet", namespace, gateway)
 	}
 	return serviceNamespace, service, nil
 }

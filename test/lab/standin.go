@@ -5,6 +5,7 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -121,8 +122,8 @@ func (s StandIn) call(ctx context.Context, method, path, body string) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("asking the stand-in: %w", err)
 	}
-	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
+	err = errors.Join(err, resp.Body.Close())
 	if err != nil {
 		return nil, fmt.Errorf("asking the stand-in: %w", err)
 	}

@@ -46,26 +46,34 @@ func (l *Lab) file(name string) string { return filepath.Join(l.Work, name) }
 
 // BuildOperatorImage builds this checkout's image under a tag, as a tar.
 func (l *Lab) BuildOperatorImage(ctx context.Context, tag string) (string, error) {
-	return l.image(ctx, ".", "tars-operator", operatorImage+":"+tag, "-s -w -X main.version="+tag)
+	return l.image(ctx, program{
+		pkg: ".", name: "tars-operator", ref: operatorImage + ":" + tag, ldflags: "-s -w -X main.version=" + tag,
+	})
 }
 
 func (l *Lab) buildImages(ctx context.Context) error {
 	if _, err := l.BuildOperatorImage(ctx, l.Version); err != nil {
 		return err
 	}
-	_, err := l.image(ctx, "./test/tarsfake", "tarsfake", standInImage, "-s -w")
+	_, err := l.image(ctx, program{pkg: "./test/tarsfake", name: "tarsfake", ref: standInImage, ldflags: "-s -w"})
 	return err
 }
 
-func (l *Lab) image(ctx context.Context, pkg, name, ref, ldflags string) (string, error) {
-	binary, tar := l.file(name), l.file(name+".tar")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", binary, pkg)
+// program is one of this checkout and the image that holds it.
+type program struct {
+	pkg, name, ref, ldflags string
+}
+
+// image builds a program and its image, and returns the image's tar.
+func (l *Lab) image(ctx context.Context, p program) (string, error) {
+	binary, tar := l.file(p.name), l.file(p.name+".tar")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", p.ldflags, "-o", binary, p.pkg)
 	cmd.Dir = l.Root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s: %w: %s", pkg, err, out)
+		return "", fmt.Errorf("building %s: %w: %s", p.pkg, err, out)
 	}
-	_, err := l.Cluster(ctx, "image", "--ref", ref, "--binary", binary, "--out", tar)
+	_, err := l.Cluster(ctx, "image", "--ref", p.ref, "--binary", binary, "--out", tar)
 	return tar, err
 }
 

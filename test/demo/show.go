@@ -42,8 +42,8 @@ func (d *demo) ask(ctx context.Context, url string, stream bool) (answer, error)
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
+	err = errors.Join(err, resp.Body.Close())
 	return answer{status: resp.StatusCode, header: resp.Header, body: string(content)}, err
 }
 
