@@ -103,7 +103,7 @@ func (s *Server) identify(r *http.Request) identity {
 	var who identity
 	key, isBearer := strings.CutPrefix(r.Header.Get("authorization"), "Bearer ")
 	switch {
-	case isBearer && key != "":
+	case isBearer:
 		who.from = "authorization"
 	case r.Header.Get("authorization") == "" && r.Header.Get("x-api-key") != "":
 		key = r.Header.Get(passthroughHeader)
