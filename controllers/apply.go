@@ -114,7 +114,7 @@ func (r *TarsBackendReconciler) rotate(ctx context.Context, s *scope) error {
 	if s.key == "" {
 		return nil
 	}
-	key := childKey{kind: kindSecret, name: types.NamespacedName{Namespace: s.backend.Namespace, Name: desired.CredentialSecretName(s.backend)}}
+	key := childKeyIn(s, kindSecret, desired.CredentialSecretName(s.backend))
 	present, err := r.live(ctx, s.name(), key)
 	if err != nil || present == nil || !metav1.IsControlledBy(present, s.backend) {
 		return err
@@ -223,7 +223,10 @@ func intentOf(obj client.Object, key childKey) (map[string]any, error) {
 	}
 	delete(body, "status")
 	dropNulls(body)
-	meta, _ := body["metadata"].(map[string]any)
+	meta, ok := body["metadata"].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("converting %s: it has no metadata", key)
+	}
 	kept := map[string]any{}
 	for _, field := range []string{"name", "namespace", "labels", "annotations", "ownerReferences"} {
 		if value, ok := meta[field]; ok {

@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -109,7 +108,7 @@ func controlledBy(list client.ObjectList, b *v1alpha1.TarsBackend) ([]client.Obj
 // remove deletes exactly this object: one of the same name that came after it
 // stays.
 func (r *TarsBackendReconciler) remove(ctx context.Context, owner types.NamespacedName, key childKey, obj client.Object) error {
-	err := r.client.Delete(ctx, obj, client.Preconditions{UID: ptr.To(obj.GetUID())})
+	err := r.client.Delete(ctx, obj, client.Preconditions{UID: new(obj.GetUID())})
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return attempt(err, "deleting %s", key)
 	}

@@ -24,15 +24,6 @@ type child struct {
 
 func (c child) String() string { return c.kind.Kind + " " + c.name }
 
-// read is an object to read the child into.
-func (c child) read(w *world) *unstructured.Unstructured {
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(c.kind)
-	u.SetNamespace(w.namespace)
-	u.SetName(c.name)
-	return u
-}
-
 // children are what exists and is controlled by the world's TarsBackend.
 func (w *world) children(ctx context.Context, g Gomega) map[child]*unstructured.Unstructured {
 	backend := w.current(ctx, g)

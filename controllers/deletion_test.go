@@ -13,7 +13,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -49,7 +48,7 @@ func (w *world) replicaSetOf(ctx context.Context) *appsv1.ReplicaSet {
 	d := named(w, &appsv1.Deployment{}, "tars-extproc")
 	Expect(w.get(ctx, d)).To(Succeed())
 	set := &appsv1.ReplicaSet{ObjectMeta: w.meta("tars-extproc-1"), Spec: appsv1.ReplicaSetSpec{
-		Replicas: ptr.To(int32(2)), Selector: d.Spec.Selector, Template: d.Spec.Template,
+		Replicas: new(int32(2)), Selector: d.Spec.Selector, Template: d.Spec.Template,
 	}}
 	set.Labels = d.Spec.Template.Labels
 	return set

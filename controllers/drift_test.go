@@ -208,6 +208,20 @@ var _ = Describe("At rest", func() {
 		Expect(statuses).To(BeNumerically("<=", 8))
 	})
 
+	It("writes the finalizer first and the HTTPRoute last", func(ctx SpecContext) {
+		w := newWorld(ctx).ready(ctx)
+		w.settle(ctx)
+		var order []string
+		for _, r := range running.requests.about(w.namespace) {
+			if matches(r, "^PATCH ") && !matches(r, "/status |/events/") {
+				order = append(order, r)
+			}
+		}
+		Expect(order[0]).To(ContainSubstring("/tarsbackends/tars 200"))
+		Expect(order[len(order)-2]).To(ContainSubstring("/httproutes/tars 201"), "made after everything that it names")
+		Expect(order[len(order)-1]).To(ContainSubstring("/httproutes/tars 200"), "and announced after all of it was accepted")
+	})
+
 	It("does nothing while paused, and goes on afterwards", func(ctx SpecContext) {
 		w := newWorld(ctx).ready(ctx)
 		w.settle(ctx)

@@ -55,7 +55,7 @@ func startFakeEnvoyGateway(cfg *rest.Config) *fakeEnvoyGateway {
 	Expect(err).NotTo(HaveOccurred())
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	Expect(err).NotTo(HaveOccurred())
 	f := &fakeEnvoyGateway{client: newClient(cfg), byNS: map[string]behaviour{}}

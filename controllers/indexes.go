@@ -34,9 +34,7 @@ const (
 )
 
 // indexStatic adds the indexes that every cluster can serve.
-func indexStatic(indexer client.FieldIndexer) error {
-	// The context is not used: these informers are started with the manager.
-	ctx := context.Background()
+func indexStatic(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, one := range []struct {
 		obj   client.Object
 		field string

@@ -21,6 +21,9 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
+// gatewayAPI is the group and version of the Gateway API that we speak.
+var gatewayAPI = schema.GroupVersion{Group: gatewayv1.GroupName, Version: "v1"}
+
 var (
 	kindNamespace     = corev1.SchemeGroupVersion.WithKind("Namespace")
 	kindSecret        = corev1.SchemeGroupVersion.WithKind("Secret")
@@ -29,7 +32,7 @@ var (
 	kindPod           = corev1.SchemeGroupVersion.WithKind("Pod")
 	kindDeployment    = appsv1.SchemeGroupVersion.WithKind("Deployment")
 	kindCRD           = apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition")
-	kindHTTPRoute     = gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute")
+	kindHTTPRoute     = gatewayAPI.WithKind("HTTPRoute")
 	kindBackend       = egv1a1.GroupVersion.WithKind("Backend")
 	kindExtension     = egv1a1.GroupVersion.WithKind("EnvoyExtensionPolicy")
 	kindTrafficPolicy = egv1a1.GroupVersion.WithKind("BackendTrafficPolicy")

@@ -35,8 +35,9 @@ func (w *watcher) indexed(ctx context.Context, index, value string) []reconcile.
 // went or changed: it may have been in their way, or they in its.
 func (w *watcher) byGateways() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
-		var requests []reconcile.Request
-		for _, gateway := range gatewaysOf(obj) {
+		gateways := gatewaysOf(obj)
+		requests := make([]reconcile.Request, 0, len(gateways))
+		for _, gateway := range gateways {
 			requests = append(requests, w.indexed(ctx, indexGateway, gateway)...)
 		}
 		return requests

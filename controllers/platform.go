@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,9 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/controllers/conditions"
@@ -32,8 +30,8 @@ const oldestEnvoyGateway = "1.9.1"
 // each that we speak.
 func platformCRDs() map[string]schema.GroupVersionKind {
 	return map[string]schema.GroupVersionKind{
-		"gatewayclasses.gateway.networking.k8s.io":     gatewayv1.SchemeGroupVersion.WithKind("GatewayClass"),
-		"gateways.gateway.networking.k8s.io":           gatewayv1.SchemeGroupVersion.WithKind("Gateway"),
+		"gatewayclasses.gateway.networking.k8s.io":     gatewayAPI.WithKind("GatewayClass"),
+		"gateways.gateway.networking.k8s.io":           gatewayAPI.WithKind("Gateway"),
 		"httproutes.gateway.networking.k8s.io":         kindHTTPRoute,
 		"backends.gateway.envoyproxy.io":               kindBackend,
 		"httproutefilters.gateway.envoyproxy.io":       egv1a1.GroupVersion.WithKind("HTTPRouteFilter"),

@@ -52,7 +52,7 @@ var _ = DescribeTable("keyOf",
 			return
 		}
 		Expect(finding.Reason).To(Equal(reason))
-		for _, word := range strings.Fields(value) {
+		for word := range strings.FieldsSeq(value) {
 			if len(word) > 8 && word != v1alpha1.PlaceholderKey {
 				Expect(finding.Message).NotTo(ContainSubstring(word), "a message repeats nothing of a key")
 			}

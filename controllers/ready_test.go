@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -87,7 +88,7 @@ var _ = Describe("A TarsBackend with everything in place", func() {
 		steps := [][]client.Object{{w.backend}, {w.secret}, {w.gateway}, {w.service, w.slice}}
 		for n, i := range order {
 			w.create(ctx, steps[i]...)
-			if created := order[:n+1]; n < len(order)-1 && contains(created, 0) {
+			if created := order[:n+1]; n < len(order)-1 && slices.Contains(created, 0) {
 				// The object was looked at in this half-made world.
 				Eventually(func(g Gomega) {
 					c := w.condition(ctx, g, v1alpha1.ConditionReady)
@@ -160,15 +161,6 @@ var _ = Describe("A TarsBackend with everything in place", func() {
 		}).Should(Succeed())
 	})
 })
-
-func contains(all []int, one int) bool {
-	for _, i := range all {
-		if i == one {
-			return true
-		}
-	}
-	return false
-}
 
 // permutations of a list.
 func permutations(of []int) [][]int {

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -138,13 +137,13 @@ func (r *TarsBackendReconciler) namespaceLabels(ctx context.Context, name string
 // completeRef writes out what a ParentReference leaves to its defaults.
 func completeRef(ref gatewayv1.ParentReference, namespace string) gatewayv1.ParentReference {
 	if ref.Group == nil {
-		ref.Group = ptr.To(gatewayv1.Group(gatewayv1.GroupName))
+		ref.Group = new(gatewayv1.Group(gatewayv1.GroupName))
 	}
 	if ref.Kind == nil {
-		ref.Kind = ptr.To(gatewayv1.Kind("Gateway"))
+		ref.Kind = new(gatewayv1.Kind("Gateway"))
 	}
 	if ref.Namespace == nil {
-		ref.Namespace = ptr.To(gatewayv1.Namespace(namespace))
+		ref.Namespace = new(gatewayv1.Namespace(namespace))
 	}
 	return ref
 }

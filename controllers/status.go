@@ -20,8 +20,7 @@ import (
 // changed, and with the resourceVersion that was looked at: a status must not
 // land on another object of the same name.
 func (r *TarsBackendReconciler) writeStatus(ctx context.Context, s *scope, failure error) error {
-	var taken *nameTakenError
-	if !errors.As(failure, &taken) { // that one is a finding, not a failure
+	if _, taken := errors.AsType[*nameTakenError](failure); !taken { // that one is a finding, not a failure
 		s.seen.Failure = describe(failure)
 	}
 	before := s.backend.Status

@@ -12,7 +12,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -51,10 +50,10 @@ func startManager(cfg *rest.Config, p *fakeProber) *testManager {
 		LeaderElectionID:              manager.LeaderElectionID,
 		LeaderElectionNamespace:       leaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		Controller:                    config.Controller{SkipNameValidation: ptr.To(true)},
+		Controller:                    config.Controller{SkipNameValidation: new(true)},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	m.reconciler, err = controllers.NewTarsBackendReconciler(mgr, p, controllers.Settings{
+	m.reconciler, err = controllers.NewTarsBackendReconciler(context.Background(), mgr, p, controllers.Settings{
 		AllowedEndpoints:       []string{"*.tetrate.ai", "tars.example.com"},
 		GatewayControllerNames: []gatewayv1.GatewayController{egController},
 		ExtProcImage:           "registry.example.com/tars-operator:test",

@@ -44,7 +44,11 @@ const (
 const ControllerName = "tarsbackend"
 
 // NewTarsBackendReconciler makes the reconciler and its watches.
-func NewTarsBackendReconciler(mgr manager.Manager, prober Prober, settings Settings) (*TarsBackendReconciler, error) {
+//
+// The context is that of the indexes' informers, which start with the manager.
+func NewTarsBackendReconciler(
+	ctx context.Context, mgr manager.Manager, prober Prober, settings Settings,
+) (*TarsBackendReconciler, error) {
 	children, err := newChildrenCache(mgr)
 	if err != nil {
 		return nil, err
@@ -54,7 +58,7 @@ func NewTarsBackendReconciler(mgr manager.Manager, prober Prober, settings Setti
 		recorder: mgr.GetEventRecorder(string(FieldOwner)),
 		prober:   prober, settings: settings, memory: newMemory(),
 	}
-	if err := indexStatic(mgr.GetFieldIndexer()); err != nil {
+	if err := indexStatic(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
 	c, err := ctrl.NewControllerManagedBy(mgr).
@@ -138,7 +142,7 @@ func (w *watcher) startStatic(prober Prober) error {
 		{"rivals", &v1alpha1.TarsBackend{}, w.byGateways(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
 		{"source Secrets", metadataOf(kindSecret), w.byIndex(indexSecret, objectKey), nil},
 		{"CA ConfigMaps", metadataOf(kindConfigMap), w.byIndex(indexCA, objectKey), nil},
-		{"CustomResourceDefinitions", metadataOf(kindCRD), w.everyTarsBackend(), []predicate.Predicate{predicate.NewPredicateFuncs(isPlatformCRD)}},
+		{"CustomResourceDefinitions", metadataOf(kindCRD), w.everyTarsBackend(), platformCRDsOnly()},
 		{"Namespaces", metadataOf(kindNamespace), w.inNamespace(), []predicate.Predicate{predicate.LabelChangedPredicate{}}},
 	} {
 		if err := w.watch(one.name, source.Kind(w.mgr.GetCache(), one.obj, one.h, one.p...)); err != nil {
@@ -217,9 +221,12 @@ func metadataOf(kind schema.GroupVersionKind) client.Object {
 	return obj
 }
 
-func isPlatformCRD(obj client.Object) bool {
-	_, ok := platformCRDs()[obj.GetName()]
-	return ok
+func platformCRDsOnly() []predicate.Predicate {
+	wanted := platformCRDs()
+	return []predicate.Predicate{predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		_, ok := wanted[obj.GetName()]
+		return ok
+	})}
 }
 
 func objectKey(obj client.Object) string { return client.ObjectKeyFromObject(obj).String() }

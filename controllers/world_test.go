@@ -5,6 +5,7 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -79,16 +79,14 @@ func newWorldIn(ctx context.Context, c client.Client) *world {
 	w.service.Labels = labels
 	w.slice = &discoveryv1.EndpointSlice{
 		ObjectMeta: w.meta("envoy-1"), AddressType: discoveryv1.AddressTypeIPv4,
-		Ports: []discoveryv1.EndpointPort{{Name: ptr.To("http-80"), Port: ptr.To(int32(10080))}},
+		Ports: []discoveryv1.EndpointPort{{Name: new("http-80"), Port: new(int32(10080))}},
 		Endpoints: []discoveryv1.Endpoint{{
-			Addresses: []string{"192.0.2.7"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},
+			Addresses: []string{"192.0.2.7"}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)},
 			TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: ns.Name, Name: "envoy-1"},
 		}},
 	}
 	w.slice.Labels = map[string]string{discoveryv1.LabelServiceName: "envoy"}
-	for k, v := range labels {
-		w.slice.Labels[k] = v
-	}
+	maps.Copy(w.slice.Labels, labels)
 	w.backend = &v1alpha1.TarsBackend{ObjectMeta: w.meta("tars"), Spec: v1alpha1.TarsBackendSpec{
 		ParentRefs: []gatewayv1.ParentReference{{Name: "gw"}},
 		Credential: v1alpha1.Credential{SecretRef: v1alpha1.SecretKeyReference{Name: "tars-api-key"}},

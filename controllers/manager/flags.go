@@ -72,10 +72,13 @@ func parse(args []string, stderr io.Writer) (parsed, error) {
 	fs.BoolVar(&o.LeaderElect, "leader-elect", false, "Have only one of several managers act.")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease; empty: the pod's own.")
 	fs.BoolVar(&o.EnableHTTP2, "enable-http2", false, "Serve metrics by HTTP/2 too.")
-	fs.Var(&endpoints, "allowed-endpoints", "Hosts that spec.endpoint.hostname may name: an exact name, or *.name for its subdomains of any depth. Comma-separated, repeatable.")
-	fs.Var(&names, "gateway-controller-names", "controllerNames of the GatewayClasses that belong to an Envoy Gateway. Comma-separated, repeatable.")
+	fs.Var(&endpoints, "allowed-endpoints", "Hosts that spec.endpoint.hostname may name: "+
+		"an exact name, or *.name for its subdomains of any depth. Comma-separated, repeatable.")
+	fs.Var(&names, "gateway-controller-names", "controllerNames of the GatewayClasses that belong to "+
+		"an Envoy Gateway. Comma-separated, repeatable.")
 	fs.StringVar(&o.Settings.ExtProcImage, "extproc-image", "", "Image of the external processor; required. It is this binary's own image.")
-	fs.StringVar(&pullPolicy, "extproc-image-pull-policy", "", "Pull policy of that image: Always, IfNotPresent or Never; empty: Kubernetes' default.")
+	fs.StringVar(&pullPolicy, "extproc-image-pull-policy", "", "Pull policy of that image: "+
+		"Always, IfNotPresent or Never; empty: Kubernetes' default.")
 	config.RegisterFlags(fs)
 	o.zap.BindFlags(fs)
 	if err := fs.Parse(args); err != nil {

@@ -75,7 +75,7 @@ func Run(ctx context.Context, args []string, process Process) error {
 	if err != nil {
 		return fmt.Errorf("finding the API server (--kubeconfig, KUBECONFIG or the pod's service account): %w", err)
 	}
-	mgr, err := New(config, o.Options)
+	mgr, err := New(ctx, config, o.Options)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func Run(ctx context.Context, args []string, process Process) error {
 }
 
 // New makes a manager with the reconciler, the prober and the health checks.
-func New(config *rest.Config, o Options) (ctrl.Manager, error) {
+func New(ctx context.Context, config *rest.Config, o Options) (ctrl.Manager, error) {
 	scheme, err := Scheme()
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func New(config *rest.Config, o Options) (ctrl.Manager, error) {
 	if err := mgr.Add(prober); err != nil {
 		return nil, fmt.Errorf("adding the prober: %w", err)
 	}
-	if _, err := controllers.NewTarsBackendReconciler(mgr, prober, o.Settings); err != nil {
+	if _, err := controllers.NewTarsBackendReconciler(ctx, mgr, prober, o.Settings); err != nil {
 		return nil, fmt.Errorf("adding the reconciler: %w", err)
 	}
 	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
