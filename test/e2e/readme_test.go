@@ -29,11 +29,16 @@ func readmeSteps() []string {
 var _ = Describe("README", Ordered, func() {
 	It("leads to an answer, typed word for word", func() {
 		helm("uninstall", "tars-operator", "--namespace", "tars-system", "--wait")
+		DeferCleanup(installOperator)
 		script := "set -euo pipefail\n" + strings.Join(readmeSteps(), "\n")
 		out := must(command{
 			name: "test/cluster/cluster",
 			args: []string{"exec", "--name", lab.Name, "bash", "-c", script},
-			env:  []string{"TARS_API_KEY=" + demoKey},
+			// In the cluster's network the apiserver has its own address.
+			env: []string{
+				"TARS_API_KEY=" + demoKey,
+				"KUBECONFIG=" + filepath.Join(filepath.Dir(lab.kubeconfig), "admin.kubeconfig"),
+			},
 		})
 		Expect(out).To(ContainSubstring("tarsbackend.gateway.tars.dev/tars condition met"))
 		Expect(out).To(ContainSubstring(`"object":"chat.completion"`))
