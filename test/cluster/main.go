@@ -95,7 +95,7 @@ func main() {
 	case err == nil:
 		return
 	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "interrupted: the same command goes on, and down removes what is there")
+		fmt.Fprintln(os.Stderr, "interrupted: run the same command again to go on; down removes what is there")
 		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "error:", err)

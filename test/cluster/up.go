@@ -27,6 +27,8 @@ const (
 	// copy of it, made when the cluster was ready.
 	nodeRecord  = "node.json"
 	readyRecord = "ready"
+	// portFile holds the port of the host that leads to the apiserver.
+	portFile = "apiserver-port"
 	// imagesRecord lists the preloaded images' tars.
 	imagesRecord = "images"
 	// programFile is the copy of this program that the cluster runs.
@@ -83,7 +85,9 @@ func up(ctx context.Context, e env, args []string) error {
 	images := step{"loading images", func(ctx context.Context) error { return e.preload(ctx, tars) }}
 	ready := step{"node and DNS are ready", func(ctx context.Context) error { return e.waitForNode(ctx, o.aliases) }}
 	if _, ok := host.Recorded(e.file(readyRecord)); ok {
-		steps = append(steps, step{"apiserver answers", e.waitForAPIServer}, images, ready)
+		steps = append(steps, step{"apiserver answers", func(ctx context.Context) error {
+			return errors.Join(e.keepAPIForward(ctx), e.waitForAPIServer(ctx))
+		}}, images, ready)
 	} else {
 		steps = append(steps,
 			step{"certificates and configuration", e.prepare},
@@ -157,6 +161,9 @@ func (e env) startNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(e.file(portFile), []byte(port), 0o600); err != nil {
+		return err
+	}
 	if err := e.layout.WriteCredentials(port); err != nil {
 		return err
 	}
@@ -165,7 +172,23 @@ func (e env) startNode(ctx context.Context) error {
 	if _, err := host.Start(cmd, e.file(nodeRecord), e.nodeLog()); err != nil {
 		return err
 	}
-	return e.startForward(listener, net.JoinHostPort(node.Address, node.APIPort))
+	return e.startForward(listener, apiTarget())
+}
+
+// apiTarget is the apiserver, as seen from inside.
+func apiTarget() string { return net.JoinHostPort(node.Address, node.APIPort) }
+
+// keepAPIForward starts the process that leads to the apiserver again, at the
+// port that kubeconfigs name, if it was killed.
+func (e env) keepAPIForward(ctx context.Context) error {
+	port, err := os.ReadFile(e.file(portFile))
+	if err != nil {
+		return fmt.Errorf("looking for the apiserver's port: %w", err)
+	}
+	if _, ok := host.Recorded(e.forwardRecord(string(port))); ok {
+		return nil
+	}
+	return addForward(ctx, e, []string{string(port), apiTarget()})
 }
 
 // self is this program, called again for one of its internal commands; it is
