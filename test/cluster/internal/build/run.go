@@ -126,7 +126,7 @@ func (b Builder) goParts(p program) []part {
 
 // goEnv makes builds independent of what the user has set for other projects.
 func goEnv() []string {
-	return []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOOS=linux"}
+	return []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off", "GOOS=linux"}
 }
 
 // report shows now and then how far a long step is.
