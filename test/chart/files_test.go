@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chart
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	yamlv3 "go.yaml.in/yaml/v3"
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chartutil"
+)
+
+var _ = Describe("The chart's files", func() {
+	It("are byte copies of config/, and nothing else", func() {
+		Expect(cmp.Diff(copies(), tree(chartDir+"/files"))).To(BeEmpty(), "hack/sync-chart.sh was not run: config/ (-) and chart (+)")
+	})
+
+	It("are all printed", func() {
+		rendered := decode(helmTemplate(nil))
+		crds, err := filepath.Glob(chartDir + "/files/crds/*.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(rendered.crds).To(HaveLen(len(crds)))
+		roles, err := filepath.Glob(chartDir + "/files/rbac/*.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(len(rendered.clusterRoles) + len(rendered.roles)).To(Equal(len(roles)))
+	})
+
+	It("are brought up to date by hack/sync-chart.sh, what is left over included", func(ctx SpecContext) {
+		root := GinkgoT().TempDir()
+		Expect(os.CopyFS(filepath.Join(root, "config"), os.DirFS(configDir))).To(Succeed())
+		script(root)
+		files := filepath.Join(root, "charts/tars-operator/files")
+		write(filepath.Join(files, "rbac/stale_role.yaml"), "left over")
+		write(filepath.Join(files, "rbac/role.yaml"), "edited by hand")
+		Expect(sync(ctx, root)).To(Succeed())
+		Expect(cmp.Diff(copies(), tree(files))).To(BeEmpty())
+
+		Expect(os.Remove(filepath.Join(root, "config/rbac/role.yaml"))).To(Succeed())
+		Expect(sync(ctx, root)).To(MatchError(ContainSubstring("config/rbac/role.yaml is missing: run make manifests first")))
+		Expect(cmp.Diff(copies(), tree(files))).To(BeEmpty(), "a failure changes nothing")
+	})
+
+	It("pass helm lint --strict", func() {
+		lint := action.NewLint()
+		lint.Strict = true
+		version, err := chartutil.ParseKubeVersion(kubeVersion)
+		Expect(err).NotTo(HaveOccurred())
+		lint.KubeVersion = version
+		for _, v := range []values{{}, {"prometheus": values{"enabled": true}, "networkPolicy": values{"enabled": true}}} {
+			result := lint.Run([]string{chartDir}, v)
+			Expect(result.Errors).To(BeEmpty())
+			Expect(result.TotalChartsLinted).To(Equal(1))
+		}
+	})
+})
+
+var _ = Describe("What the chart says about itself", func() {
+	It("is the same in values.yaml, values.schema.json and README.md", func() {
+		leaves := readSchema().leaves()
+		rows := []string{"| value | default | meaning |", "| --- | --- | --- |"}
+		for _, documented := range documentedValues() {
+			Expect(leaves).To(HaveKey(documented.path))
+			Expect(leaves[documented.path].Description).To(Equal(documented.comment), "schema and values.yaml: %s", documented.path)
+			standard, _ := at(defaultValues(), documented.path)
+			text, err := json.Marshal(standard)
+			Expect(err).NotTo(HaveOccurred())
+			rows = append(rows, fmt.Sprintf("| `%s` | `%s` | %s |", documented.path, text, documented.comment))
+		}
+		Expect(rows).To(HaveLen(2+len(leaves)), "each value has a comment")
+		_, table, found := strings.Cut(read(chartDir+"/README.md"), "## Values\n")
+		Expect(found).To(BeTrue())
+		table = table[strings.Index(table, "|"):]
+		Expect(table).To(Equal(strings.Join(rows, "\n")+"\n"), "README.md's table")
+	})
+
+	It("has one version, that of the image", func() {
+		Expect(chartMetadata().AppVersion).To(MatchRegexp(`^\d+\.\d+\.\d+$`))
+		Expect(chartMetadata().Version).To(MatchRegexp(`^\d+\.\d+\.\d+$`))
+		Expect(chartMetadata().Validate()).To(Succeed())
+		Expect(read(configDir + "/manager/kustomization.yaml")).To(ContainSubstring("newTag: " + chartMetadata().AppVersion + "\n"))
+	})
+
+	It("tells the next commands", func() {
+		out, err := installation{release: "blue", values: values{}}.template()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(out.notes).To(ContainSubstring("runs in namespace tars-system as blue-tars-operator-controller-manager"))
+		Expect(out.notes).To(ContainSubstring("kubectl wait --for=condition=Ready tarsbackend/tars"))
+		Expect(out.notes).To(ContainSubstring(`"helm uninstall blue --namespace tars-system"`))
+		Expect(out.notes).To(ContainSubstring("Uninstalling leaves the CRD"))
+
+		out, err = installation{values: only("crd.keep", false)}.template()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(out.notes).To(ContainSubstring("Uninstalling deletes the CRD"))
+		Expect(out.notes).NotTo(ContainSubstring("Uninstalling leaves the CRD"))
+	})
+})
+
+var _ = Describe("The samples", func() {
+	It("hold the placeholder that the operator knows, and no other key", func() {
+		placeholder := regexp.MustCompile(`PlaceholderKey = "([^"]+)"`).FindStringSubmatch(read(rootDir + "/api/v1alpha1/annotations.go"))
+		Expect(placeholder).To(HaveLen(2))
+		secrets := kustomizeBuild("samples").kind("Secret")
+		Expect(secrets).To(HaveLen(1))
+		data, _ := at(secrets[0].Object, "stringData")
+		Expect(data).To(Equal(values{"apiKey": placeholder[1]}))
+	})
+
+	It("refer to each other", func() {
+		samples := kustomizeBuild("samples")
+		backends := samples.kind("TarsBackend")
+		Expect(backends).To(HaveLen(1))
+		secret, _ := at(backends[0].Object, "spec.credential.secretRef.name")
+		Expect(secret).To(Equal(samples.kind("Secret")[0].GetName()))
+		parents, _ := at(backends[0].Object, "spec.parentRefs")
+		Expect(parents).To(Equal([]any{values{"name": samples.kind("Gateway")[0].GetName()}}))
+		class, _ := at(samples.kind("Gateway")[0].Object, "spec.gatewayClassName")
+		Expect(class).To(Equal(samples.kind("GatewayClass")[0].GetName()))
+		controller, _ := at(samples.kind("GatewayClass")[0].Object, "spec.controllerName")
+		Expect(decode(helmTemplate(nil)).manager().Args).To(ContainElement("--gateway-controller-names=" + fmt.Sprint(controller)))
+	})
+})
+
+// copies are what the chart's files have to be.
+func copies() map[string]string {
+	GinkgoHelper()
+	out := map[string]string{}
+	for pattern, folder := range map[string]string{
+		"crd/bases/*.yaml": "crds/", "rbac/role.yaml": "rbac/", "rbac/*_role.yaml": "rbac/",
+	} {
+		sources, err := filepath.Glob(filepath.Join(configDir, pattern))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(sources).NotTo(BeEmpty(), pattern)
+		for _, source := range sources {
+			out[folder+filepath.Base(source)] = read(source)
+		}
+	}
+	return out
+}
+
+// documentedValue is a value of values.yaml and the comment above it.
+type documentedValue struct{ path, comment string }
+
+// documentedValues are in the order of values.yaml.
+func documentedValues() []documentedValue {
+	GinkgoHelper()
+	document := &yamlv3.Node{}
+	Expect(yamlv3.Unmarshal([]byte(read(chartDir+"/values.yaml")), document)).To(Succeed())
+	var out []documentedValue
+	var walk func(prefix string, node *yamlv3.Node)
+	walk = func(prefix string, node *yamlv3.Node) {
+		for i := 0; i < len(node.Content); i += 2 {
+			name, value := node.Content[i], node.Content[i+1]
+			path := strings.TrimPrefix(prefix+"."+name.Value, ".")
+			if name.HeadComment != "" {
+				lines := strings.Split(name.HeadComment, "\n")
+				for j := range lines {
+					lines[j] = strings.TrimPrefix(lines[j], "# ")
+				}
+				out = append(out, documentedValue{path: path, comment: strings.Join(lines, " ")})
+				continue
+			}
+			Expect(value.Kind).To(Equal(yamlv3.MappingNode), "%s has no comment", path)
+			walk(path, value)
+		}
+	}
+	walk("", document.Content[0])
+	return out
+}
+
+// tree returns the contents of the files below a folder.
+func tree(dir string) map[string]string {
+	GinkgoHelper()
+	out := map[string]string{}
+	Expect(filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		out[name] = read(path)
+		return err
+	})).To(Succeed())
+	return out
+}
+
+func read(path string) string {
+	GinkgoHelper()
+	text, err := os.ReadFile(path)
+	Expect(err).NotTo(HaveOccurred())
+	return string(text)
+}
+
+func write(path, text string) {
+	GinkgoHelper()
+	Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
+	Expect(os.WriteFile(path, []byte(text), 0o644)).To(Succeed())
+}
+
+// script copies hack/sync-chart.sh into another tree.
+func script(root string) {
+	GinkgoHelper()
+	path := filepath.Join(root, "hack/sync-chart.sh")
+	write(path, read(rootDir+"/hack/sync-chart.sh"))
+	Expect(os.Chmod(path, 0o755)).To(Succeed())
+}
+
+// sync runs the script; its error is what it printed.
+func sync(ctx SpecContext, root string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(root, "hack/sync-chart.sh"))
+	// The script must not need git, and find its tree by itself.
+	cmd.Dir = os.TempDir()
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") })
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
