@@ -41,7 +41,7 @@ go run github.com/onsi/ginkgo/v2/ginkgo run -r --skip-package=test/e2e \
 # Set-up and clean-up nodes are in the report too; only [It] is a test.
 count() { grep -o "<testcase name=\"\[It\][^>]*status=\"$1\"" "$reports/junit.xml" | wc -l || true; }
 if [[ ! -s $reports/junit.xml ]]; then
-  echo "no test ran: see the output above (${SECONDS}s)" >&2
+  echo "ginkgo stopped without a report: see the output above (${SECONDS}s)" >&2
   exit 1
 fi
 suites=$(grep -c '<testsuite ' "$reports/junit.xml" || true)
