@@ -39,16 +39,13 @@ func envoyCounter(gateway, name string) int {
 	GinkgoHelper()
 	p := envoyPod(gateway)
 	ip := strings.TrimSpace(kubectl("get", "pod", "-n", p.namespace, p.name, "-o", "jsonpath={.status.podIP}"))
-	out := inCluster("curl", "--silent", "--fail", "--max-time", "10", "http://"+ip+":19001/stats/prometheus")
-	for line := range strings.Lines(out) {
-		if value, ok := strings.CutPrefix(line, name+"{}"); ok {
-			count, err := strconv.Atoi(strings.TrimSpace(value))
-			Expect(err).NotTo(HaveOccurred())
-			return count
-		}
-	}
-	Fail(fmt.Sprintf("Envoy has no counter %s", name))
-	return 0
+	out := inCluster("bash", "-c", fmt.Sprintf(
+		"set -o pipefail; curl --silent --fail --max-time 10 http://%s:19001/stats/prometheus | grep '^%s{}'", ip, name))
+	_, value, found := strings.Cut(strings.TrimSpace(out), " ")
+	Expect(found).To(BeTrue(), "Envoy has no counter %s", name)
+	count, err := strconv.Atoi(value)
+	Expect(err).NotTo(HaveOccurred())
+	return count
 }
 
 // inCluster runs a command in the cluster's network.
