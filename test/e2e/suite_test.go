@@ -70,7 +70,7 @@ var _ = BeforeSuite(func() {
 	Expect(l.Up(ctx)).To(Succeed())
 	lab.kubeconfig = l.Kubeconfig
 	for _, name := range []string{"kubectl", "helm"} {
-		path, err := l.Cluster(ctx, "tool", name)
+		path, err := l.Tool(ctx, name)
 		Expect(err).NotTo(HaveOccurred())
 		lab.tools[name] = path
 	}

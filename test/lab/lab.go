@@ -49,6 +49,9 @@ type Lab struct {
 	// Work is a folder for what was built; it is removed with the cluster's
 	// next start.
 	Work string
+
+	// tools are the paths of programs by their names.
+	tools map[string]string
 }
 
 // step is one thing that Up does.
@@ -115,9 +118,25 @@ func (l *Lab) Cluster(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
+// Tool is the path of a pinned program; it is built if needed.
+func (l *Lab) Tool(ctx context.Context, name string) (string, error) {
+	if path, ok := l.tools[name]; ok {
+		return path, nil
+	}
+	path, err := l.Cluster(ctx, "tool", name)
+	if err != nil {
+		return "", err
+	}
+	if l.tools == nil {
+		l.tools = map[string]string{}
+	}
+	l.tools[name] = path
+	return path, nil
+}
+
 // Kubectl runs kubectl; stdin may be empty.
 func (l *Lab) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	kubectl, err := l.Cluster(ctx, "tool", "kubectl")
+	kubectl, err := l.Tool(ctx, "kubectl")
 	if err != nil {
 		return "", err
 	}
@@ -126,7 +145,7 @@ func (l *Lab) Kubectl(ctx context.Context, stdin string, args ...string) (string
 
 // Helm runs Helm.
 func (l *Lab) Helm(ctx context.Context, args ...string) (string, error) {
-	helm, err := l.Cluster(ctx, "tool", "helm")
+	helm, err := l.Tool(ctx, "helm")
 	if err != nil {
 		return "", err
 	}

@@ -123,17 +123,9 @@ func (l *Lab) deployStandIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	patch := fmt.Sprintf(`{"data":{"hosts":"%s %s\n"}}`, strings.TrimSpace(ip), endpoint)
-	for _, args := range [][]string{
-		{"patch", "configmap", "coredns", "-n", "kube-system", "--type=merge", "-p", patch},
-		// A mounted ConfigMap changes within a minute; a new pod has it at once.
-		{"rollout", "restart", "-n", "kube-system", "deployment/coredns"},
-		{"rollout", "status", "-n", "kube-system", "deployment/coredns", "--timeout=2m"},
-		{"rollout", "status", "-n", StandInNamespace, "deployment/tarsfake", "--timeout=2m"},
-	} {
-		if _, err := l.Kubectl(ctx, "", args...); err != nil {
-			return err
-		}
+	if _, err := l.Cluster(ctx, "alias", "--name", l.Name, endpoint+"="+strings.TrimSpace(ip)); err != nil {
+		return err
 	}
-	return nil
+	_, err = l.Kubectl(ctx, "", "rollout", "status", "-n", StandInNamespace, "deployment/tarsfake", "--timeout=2m")
+	return err
 }
