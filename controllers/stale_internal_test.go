@@ -88,7 +88,7 @@ var _ = Describe("writeStatus", func() {
 		Expect(c.Create(ctx, &v1alpha1.TarsBackend{ObjectMeta: metav1.ObjectMeta{
 			Namespace: "ns", Name: "tars", Labels: map[string]string{"made": "anew"},
 		}})).To(Succeed())
-		s.backend.ResourceVersion = "1"
+		s.backend.ResourceVersion = "4711" // of the object that is gone
 		err := r.writeStatus(ctx, s, nil)
 		Expect(apierrors.IsConflict(err)).To(BeTrue(), "%v", err)
 	})
