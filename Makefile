@@ -80,7 +80,7 @@ verify: ## Fail when anything generated is out of date; changes nothing.
 	hack/verify.sh
 
 .PHONY: lint
-lint: ## Run golangci-lint on every module, and shellcheck.
+lint: ## Run golangci-lint and shellcheck.
 	hack/lint.sh
 
 .PHONY: lint-fix
