@@ -18,6 +18,7 @@ import (
 	. "github.com/onsi/gomega"
 	yamlv3 "go.yaml.in/yaml/v3"
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 )
 
@@ -34,6 +35,33 @@ var _ = Describe("The chart's files", func() {
 		roles, err := filepath.Glob(chartDir + "/files/rbac/*.yaml")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(len(rendered.clusterRoles) + len(rendered.roles)).To(Equal(len(roles)))
+	})
+
+	It("may hold a further CRD", func() {
+		out, err := installation{change: func(c *chart.Chart) {
+			for _, file := range c.Files {
+				if strings.HasPrefix(file.Name, "files/crds/") {
+					c.Files = append(c.Files, &chart.File{
+						Name: "files/crds/other.yaml",
+						Data: []byte(strings.ReplaceAll(string(file.Data), "tarsbackends", "others")),
+					})
+					return
+				}
+			}
+		}}.template()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(names(decode(out.objects).crds)).To(ConsistOf("tarsbackends.gateway.tars.dev", "others.gateway.tars.dev"))
+	})
+
+	It("say so when a role's rules are missing", func() {
+		_, err := installation{change: func(c *chart.Chart) {
+			for _, file := range c.Files {
+				if file.Name == "files/rbac/role.yaml" {
+					file.Data = nil
+				}
+			}
+		}}.template()
+		Expect(err).To(MatchError(ContainSubstring("files/rbac/role.yaml has no rules")))
 	})
 
 	It("are brought up to date by hack/sync-chart.sh, what is left over included", func(ctx SpecContext) {

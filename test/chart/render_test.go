@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -49,6 +50,8 @@ type installation struct {
 	values      values
 	release     string
 	kubeVersion string
+	// change makes another chart of ours.
+	change func(*chart.Chart)
 }
 
 // rendered is what `helm template` and `helm install` print.
@@ -59,9 +62,12 @@ type rendered struct {
 
 // template renders the chart without a cluster.
 func (i installation) template() (rendered, error) {
-	chart, err := loader.Load(chartDir)
+	ours, err := loader.Load(chartDir)
 	if err != nil {
 		return rendered{}, err
+	}
+	if i.change != nil {
+		i.change(ours)
 	}
 	install := action.NewInstall(&action.Configuration{Log: func(string, ...any) {}})
 	install.DryRun, install.ClientOnly = true, true
@@ -76,7 +82,7 @@ func (i installation) template() (rendered, error) {
 	if install.KubeVersion, err = chartutil.ParseKubeVersion(version); err != nil {
 		return rendered{}, err
 	}
-	release, err := install.Run(chart, i.values)
+	release, err := install.Run(ours, i.values)
 	if err != nil {
 		return rendered{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 )
 
@@ -231,11 +232,18 @@ var _ = Describe("Values together", func() {
 		Entry("overridden", "blue", "tars", "tars"),
 	)
 
-	It("two releases share no object but the CRD", func() {
-		var seen []string
+	It("two releases share no object but the CRD, and no pod", func() {
+		var (
+			seen []string
+			pods labels.Set
+		)
 		for _, release := range []string{"blue", "green"} {
 			out, err := installation{release: release, values: only("crd.enabled", false)}.template()
 			Expect(err).NotTo(HaveOccurred())
+			deployment := decode(out.objects).deployment()
+			selector := labels.SelectorFromSet(deployment.Spec.Selector.MatchLabels)
+			Expect(pods == nil || !selector.Matches(pods)).To(BeTrue())
+			pods = deployment.Spec.Template.Labels
 			for _, object := range out.objects {
 				Expect(seen).NotTo(ContainElement(key(object)))
 				seen = append(seen, key(object))
