@@ -109,6 +109,13 @@ var _ = Describe("values.schema.json", func() {
 		}
 	})
 
+	It("refuses one value in place of a group", func() {
+		for _, path := range readSchema().groups() {
+			_, err := installation{values: only(path, "text")}.template()
+			Expect(err).To(MatchError(ContainSubstring("at '/"+strings.ReplaceAll(path, ".", "/")+"': got string, want object")), path)
+		}
+	})
+
 	DescribeTable("refuses",
 		func(path string, value any) {
 			_, err := installation{values: only(path, value)}.template()
@@ -121,6 +128,7 @@ var _ = Describe("values.schema.json", func() {
 		Entry(nil, "extProc.image.pullPolicy", "Sometimes"),
 		Entry(nil, "manager.image.registry", "https://registry.example.com"),
 		Entry(nil, "manager.image.registry", "registry.example.com/"),
+		Entry(nil, "extProc.image.registry", "https://registry.example.com"),
 		Entry(nil, "manager.image.repository", ""),
 		Entry(nil, "manager.image.repository", "team/tars:dev"),
 		Entry(nil, "manager.image.repository", "/team/tars"),
@@ -128,6 +136,7 @@ var _ = Describe("values.schema.json", func() {
 		Entry(nil, "extProc.image.repository", "team/tars@sha256"),
 		Entry(nil, "manager.image.tag", "a b"),
 		Entry(nil, "manager.image.tag", ":dev"),
+		Entry(nil, "extProc.image.tag", "a b"),
 		Entry(nil, "manager.image.digest", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
 		Entry(nil, "manager.image.digest", "sha256:0123"),
 		Entry(nil, "extProc.image.digest", "sha256:0123"),
@@ -144,6 +153,8 @@ var _ = Describe("values.schema.json", func() {
 		Entry(nil, "gatewayControllerNames", []any{}),
 		Entry(nil, "gatewayControllerNames", []any{"gateway.example.com"}),
 		Entry(nil, "gatewayControllerNames", []any{"a.example.com/b,c.example.com/d"}),
+		Entry(nil, "gatewayControllerNames", []any{"a.example.com/b", "a.example.com/b"}),
+		Entry(nil, "global", "text"),
 		Entry(nil, "metrics.port", 443),
 		Entry(nil, "metrics.port", 8081),
 		Entry(nil, "metrics.port", 65536),
@@ -151,6 +162,7 @@ var _ = Describe("values.schema.json", func() {
 		Entry(nil, "fullnameOverride", "Tars"),
 		Entry(nil, "fullnameOverride", "tars-"),
 		Entry(nil, "serviceAccount.name", "a/b"),
+		Entry(nil, "serviceAccount.name", strings.Repeat("a", 254)),
 	)
 
 	DescribeTable("takes",
@@ -170,6 +182,7 @@ var _ = Describe("values.schema.json", func() {
 		Entry(nil, "metrics.port", 65535),
 		Entry(nil, "fullnameOverride", "a234567890123456789012345678"),
 		Entry(nil, "manager.resources", nil),
+		Entry(nil, "serviceAccount.name", strings.Repeat("a", 253)),
 		Entry(nil, "global", values{"imageRegistry": "registry.example.com"}),
 	)
 
@@ -210,6 +223,7 @@ func expectSame(path string, s *schema, t reflect.Type, root *schema) {
 	case t == reflect.TypeFor[resource.Quantity]():
 		Expect(s.Type).To(ConsistOf("string", "number"), path)
 	case t.Kind() == reflect.Struct:
+		Expect(s.Type).To(Equal("object"), path)
 		fields := jsonFields(t)
 		Expect(slices.Sorted(maps.Keys(s.Properties))).To(Equal(slices.Sorted(maps.Keys(fields))), path)
 		for name, field := range fields {

@@ -77,6 +77,18 @@ func (s *schema) leaves() map[string]*schema {
 	return out
 }
 
+// groups returns the paths of the chart's groups of values.
+func (s *schema) groups() []string {
+	out := map[string]bool{}
+	for path := range s.leaves() {
+		for i := strings.LastIndex(path, "."); i > 0; i = strings.LastIndex(path, ".") {
+			path = path[:i]
+			out[path] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(out))
+}
+
 // chartMetadata is Chart.yaml.
 func chartMetadata() *chart.Metadata {
 	out, err := chartutil.LoadChartfile(chartDir + "/Chart.yaml")
