@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/memory"
@@ -39,6 +40,10 @@ const (
 	// is bounded by something other than the network's delay.
 	streamWindow = 256 << 10
 	connWindow   = 8 << 20
+	// minPing is how often Envoy may ask whether the connection lives. gRPC's
+	// default of 5 minutes would close the connection, and cut its requests,
+	// for the pings that EnvoyExtensionPolicy has Envoy send every 10 seconds.
+	minPing = time.Second
 	// headerTimeout is for clients of the HTTP port.
 	headerTimeout = 10 * time.Second
 )
@@ -78,6 +83,7 @@ func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*dae
 	d.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 	)
 	extprocv3.RegisterExternalProcessorServer(d.grpc, server.New(server.Options{

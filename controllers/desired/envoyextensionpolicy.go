@@ -90,6 +90,12 @@ func extProcCluster() *egv1a1.ClusterSettings {
 		HTTP2: &egv1a1.HTTP2Settings{
 			InitialStreamWindowSize:     new(resource.MustParse("256Ki")),
 			InitialConnectionWindowSize: new(resource.MustParse("8Mi")),
+			// Health checks keep new requests away from a hung replica or a node
+			// that went dark; these end the requests that are waiting for it.
+			ConnectionKeepalive: &egv1a1.HTTP2KeepaliveSettings{
+				Interval: new(gatewayv1.Duration("10s")),
+				Timeout:  new(gatewayv1.Duration("5s")),
+			},
 		},
 	}
 }

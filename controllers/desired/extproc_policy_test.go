@@ -55,6 +55,12 @@ var _ = Describe("The external processor's policy", func() {
 		Expect(health.PanicThreshold).To(HaveValue(BeEquivalentTo(1)))
 	})
 
+	It("ends the requests of a hung replica within fifteen seconds", func() {
+		keepalive := extProc.BackendSettings.HTTP2.ConnectionKeepalive
+		Expect(keepalive.Interval).To(HaveValue(BeEquivalentTo("10s")))
+		Expect(keepalive.Timeout).To(HaveValue(BeEquivalentTo("5s")))
+	})
+
 	It("is not stopped by Envoy's circuit breakers at a thousand streams", func() {
 		for _, breaker := range []*egv1a1.CircuitBreaker{
 			extProc.BackendSettings.CircuitBreaker,
