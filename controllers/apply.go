@@ -98,6 +98,9 @@ func (r *TarsBackendReconciler) apply(ctx context.Context, s *scope) (bool, erro
 		// another look can find out that they went away.
 		return false, &nameTakenError{first: s.seen.Conflicts[0].Message}
 	}
+	if present[len(present)-1] == nil {
+		r.warnOfDrain(ctx, s.backend, s.seen.Parents)
+	}
 	for i, obj := range s.objects.Ordered {
 		if err := r.applyOne(ctx, s, obj, present[i]); err != nil {
 			return false, err

@@ -30,17 +30,14 @@ func (r *TarsBackendReconciler) emitTransitions(b *v1alpha1.TarsBackend, before,
 		switch {
 		case c.Type == v1alpha1.ConditionReconciling || c.Type == v1alpha1.ConditionStalled:
 		case c.Status == metav1.ConditionFalse && !ready:
-			r.emit(b, corev1.EventTypeWarning, c)
+			r.emit(b, corev1.EventTypeWarning, c.Reason, c.Message)
 		case c.Status == metav1.ConditionTrue && (ready || healed):
-			r.emit(b, corev1.EventTypeNormal, c)
+			r.emit(b, corev1.EventTypeNormal, c.Reason, c.Message)
 		}
 	}
 }
 
-func (r *TarsBackendReconciler) emit(b *v1alpha1.TarsBackend, kind string, c metav1.Condition) {
-	note := c.Message
-	if len(note) > maxEventNote {
-		note = note[:maxEventNote]
-	}
-	r.recorder.Eventf(b, nil, kind, c.Reason, eventAction, "%s", note)
+// emit records an event of a kind (Normal, Warning).
+func (r *TarsBackendReconciler) emit(b *v1alpha1.TarsBackend, kind, reason, note string) {
+	r.recorder.Eventf(b, nil, kind, reason, eventAction, "%s", note[:min(len(note), maxEventNote)])
 }

@@ -135,7 +135,7 @@ func (f *fakeEnvoyGateway) syncGateways(ctx context.Context, namespace string, b
 	}
 	for i := range list.Items {
 		g := &list.Items[i]
-		if b.silent || g.Spec.GatewayClassName != egClass {
+		if b.silent || !f.ofUs(ctx, g) {
 			continue
 		}
 		status := gatewayv1.GatewayStatus{
@@ -264,11 +264,18 @@ func (f *fakeEnvoyGateway) syncBackends(ctx context.Context, namespace string, b
 	return nil
 }
 
-// isOurs says whether a parent is a Gateway of the class under test.
+// isOurs says whether a parent is a Gateway of the controller under test.
 func (f *fakeEnvoyGateway) isOurs(ctx context.Context, ref gatewayv1.ParentReference, namespace string) bool {
 	g := &gatewayv1.Gateway{}
 	name := types.NamespacedName{Namespace: string(ptr.Deref(ref.Namespace, gatewayv1.Namespace(namespace))), Name: string(ref.Name)}
-	return f.client.Get(ctx, name, g) == nil && g.Spec.GatewayClassName == egClass
+	return f.client.Get(ctx, name, g) == nil && f.ofUs(ctx, g)
+}
+
+// ofUs says whether a Gateway's class belongs to the controller under test.
+func (f *fakeEnvoyGateway) ofUs(ctx context.Context, g *gatewayv1.Gateway) bool {
+	class := &gatewayv1.GatewayClass{}
+	name := types.NamespacedName{Name: string(g.Spec.GatewayClassName)}
+	return f.client.Get(ctx, name, class) == nil && class.Spec.ControllerName == egController
 }
 
 // write sets a status where it differs.

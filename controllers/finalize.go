@@ -68,6 +68,9 @@ func (r *TarsBackendReconciler) removeRoutes(ctx context.Context, b *v1alpha1.Ta
 		if deleted {
 			break
 		}
+		if mine[0].GetDeletionTimestamp() == nil {
+			r.warnOfDrainAtEnd(ctx, b)
+		}
 		for _, route := range mine {
 			key := childKey{kind: kindHTTPRoute, name: client.ObjectKeyFromObject(route)}
 			if err := r.remove(ctx, owner, key, route); err != nil {

@@ -135,6 +135,13 @@ const (
 	ReasonProbeNotPossible = "ProbeNotPossible"
 )
 
+// Reasons of Events that belong to no condition.
+const (
+	// ReasonShortDrainTime: serving begins or ends, for which Envoy drains the
+	// connections of a Gateway in less time than a stream may take.
+	ReasonShortDrainTime = "ShortDrainTime"
+)
+
 // Reasons of Ready: ReasonReady, or the reason of the first condition that
 // is not True.
 const (

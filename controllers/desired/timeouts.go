@@ -33,11 +33,32 @@ func timeouts(b *v1alpha1.TarsBackend) requestTimeouts {
 // drainSeconds is spec.extProc.drainTimeout, how long requests may outlive
 // their pod's end, rounded up to seconds.
 func drainSeconds(b *v1alpha1.TarsBackend) (int64, error) {
-	drain := metav1.Duration{Duration: v1alpha1.DefaultDrainTimeout}
+	drain, err := drainTimeout(b)
+	return int64(math.Ceil(drain.Seconds())), err
+}
+
+func drainTimeout(b *v1alpha1.TarsBackend) (metav1.Duration, error) {
 	if spec := b.Spec.ExtProc; spec != nil && spec.DrainTimeout != nil {
-		if err := drain.UnmarshalJSON([]byte(strconv.Quote(string(*spec.DrainTimeout)))); err != nil {
-			return 0, fmt.Errorf("spec.extProc.drainTimeout %q is no duration: %w", *spec.DrainTimeout, err)
-		}
+		return Duration("spec.extProc.drainTimeout", *spec.DrainTimeout)
 	}
-	return int64(math.Ceil(drain.Seconds())), nil
+	return metav1.Duration{Duration: v1alpha1.DefaultDrainTimeout}, nil
+}
+
+// LongestStream is how long a request may take: spec.timeouts.request, and
+// where that is 0s (none) what spec.extProc.drainTimeout grants a stream.
+func LongestStream(b *v1alpha1.TarsBackend) (metav1.Duration, error) {
+	request, err := Duration("spec.timeouts.request", timeouts(b).request)
+	if err != nil || request.Duration > 0 {
+		return request, err
+	}
+	return drainTimeout(b)
+}
+
+// Duration reads the duration of a field, whose name is for the error.
+func Duration(field string, d gatewayv1.Duration) (metav1.Duration, error) {
+	var parsed metav1.Duration
+	if err := parsed.UnmarshalJSON([]byte(strconv.Quote(string(d)))); err != nil {
+		return parsed, fmt.Errorf("%s %q is no duration: %w", field, d, err)
+	}
+	return parsed, nil
 }
