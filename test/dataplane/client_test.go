@@ -34,7 +34,7 @@ func newID() string {
 func request(id, what string, body io.Reader, headers ...string) *http.Request {
 	GinkgoHelper()
 	method, path, _ := strings.Cut(what, " ")
-	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+world.envoy.address+path, body)
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+world.envoy.Address+path, body)
 	Expect(err).NotTo(HaveOccurred())
 	req.Header.Set("x-request-id", id)
 	if body != nil {

@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/test/dataplane/harness"
 )
 
 // victim is a world of its own, whose external processor may die.
@@ -30,10 +31,10 @@ func startVictim() *victim {
 	v := &victim{cfg: config.Config{Version: config.Version, DrainSeconds: 20, Routes: []config.Route{testRoute("victim", "/")}}}
 	v.extproc = startExtproc(v.cfg, "127.0.0.1:0")
 	DeferCleanup(func() { v.kill() })
-	v.envoy = startEnvoy(envoyConfig{
-		Routes:       []envoyRoute{{Name: "victim", Token: "token-of-victim", Cluster: "tars", Processor: "victim"}},
-		ExtProcPorts: map[string]string{"victim": port(v.grpc)},
-		Upstreams:    map[string]envoyUpstream{"tars": world.tls.config()},
+	v.envoy = startEnvoy(harness.EnvoyConfig{
+		Routes:     []harness.Route{{Name: "victim", Token: "token-of-victim", Cluster: "tars", Processor: "victim"}},
+		Processors: map[string]string{"victim": port(v.GRPC)},
+		Upstreams:  map[string]harness.Upstream{"tars": world.tls.config()},
 	})
 	DeferCleanup(v.envoy.kill)
 	return v
@@ -42,7 +43,7 @@ func startVictim() *victim {
 // ask sends a chat request through the victim's Envoy.
 func (v *victim) ask(ctx context.Context, id, body string) *http.Response {
 	GinkgoHelper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+v.envoy.address+chatPath, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+v.envoy.Address+chatPath, strings.NewReader(body))
 	Expect(err).NotTo(HaveOccurred())
 	req.Header.Set("x-request-id", id)
 	req.Header.Set("content-type", "application/json")
@@ -70,7 +71,7 @@ func (v *victim) refuses() bool {
 	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+v.envoy.address+chatPath, strings.NewReader(`{"model":"gpt"}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+v.envoy.Address+chatPath, strings.NewReader(`{"model":"gpt"}`))
 	Expect(err).NotTo(HaveOccurred())
 	req.Header.Set("content-type", "application/json")
 	resp, err := world.client.Do(req)
@@ -91,7 +92,7 @@ var _ = Describe("An external processor", func() {
 			Expect(v.status(id)).To(Equal(http.StatusServiceUnavailable))
 			Expect(world.tls.requests(id)).To(BeEmpty())
 		}
-		v.extproc = startExtproc(v.cfg, v.grpc)
+		v.extproc = startExtproc(v.cfg, v.GRPC)
 		Eventually(func() int { return v.status(newID()) }).WithTimeout(startTimeout).WithPolling(poll).Should(Equal(http.StatusOK))
 	})
 
@@ -121,13 +122,13 @@ var _ = Describe("An external processor", func() {
 		resp := v.ask(context.Background(), id, withUsage)
 		read(resp.Body, delta)
 		v.signal(syscall.SIGTERM)
-		Eventually(v.output.String).WithTimeout(stepTimeout).WithPolling(poll).Should(ContainSubstring(`"draining"`))
-		Expect(v.ended()).To(BeFalse())
+		Eventually(v.Output).WithTimeout(stepTimeout).WithPolling(poll).Should(ContainSubstring(`"draining"`))
+		Expect(v.Ended()).To(BeFalse())
 		close(told)
 		read(resp.Body, usageChunk+done)
 		Expect(resp.Body.Close()).To(Succeed())
-		Eventually(v.done).WithTimeout(endTimeout).Should(BeClosed())
-		Expect(v.err).NotTo(HaveOccurred())
+		Eventually(v.Done()).WithTimeout(endTimeout).Should(BeClosed())
+		Expect(v.Err()).NotTo(HaveOccurred())
 		Expect(v.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 7.0))
 	})
 })

@@ -23,7 +23,7 @@ type rawConn struct {
 
 func dial() *rawConn {
 	GinkgoHelper()
-	conn, err := net.Dial("tcp", world.envoy.address)
+	conn, err := net.Dial("tcp", world.envoy.Address)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(conn.SetDeadline(time.Now().Add(stepTimeout))).To(Succeed())
 	return &rawConn{Conn: conn, reader: bufio.NewReader(conn)}

@@ -3,11 +3,9 @@
 package dataplane
 
 import (
+	"context"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/test/dataplane/harness"
 	"github.com/tars-operator/tars-operator/test/tarsfake/keys"
 	tarsfake "github.com/tars-operator/tars-operator/test/tarsfake/server"
 )
@@ -58,7 +57,7 @@ func testRoute(name, prefix string) config.Route {
 }
 
 // routes are the TarsBackends: what each is for, and the prefix that tells.
-func routes() (cfg config.Config, inEnvoy []envoyRoute) {
+func routes() (cfg config.Config, inEnvoy []harness.Route) {
 	open, narrow, forward := testRoute("open", "/"), testRoute("narrow", "/narrow"), testRoute("forward", "/forward")
 	narrow.Allow = []string{"gpt-4o-mini", "claude-*"}
 	narrow.Aliases = []config.Alias{{Name: "fast", Model: "xai/grok-4.5"}}
@@ -68,7 +67,7 @@ func routes() (cfg config.Config, inEnvoy []envoyRoute) {
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
 	cfg.Routes = []config.Route{open, narrow, forward, testRoute("plain", "/plain"), testRoute("secured", "/secured"), testRoute("unprocessed", "/unprocessed"), testRoute("dead", "/dead"), testRoute("fake", "/fake")}
 	for _, r := range cfg.Routes {
-		e := envoyRoute{Name: r.Name[len("default/"):], Prefix: r.PathPrefix, Token: r.PassToken, Cluster: "tars", Processor: "main"}
+		e := harness.Route{Name: r.Name[len("default/"):], Prefix: r.PathPrefix, Token: r.PassToken, Cluster: "tars", Processor: "main"}
 		if r.PathPrefix == "/" {
 			e.Prefix = ""
 		}
@@ -106,21 +105,10 @@ func startFake() *tarsfake.Server {
 	return fake
 }
 
-// authority writes a certificate authority to a file.
-func authority(pem []byte) string {
-	GinkgoHelper()
-	path := filepath.Join(GinkgoT().TempDir(), "ca.pem")
-	Expect(os.WriteFile(path, pem, 0o600)).To(Succeed())
-	return path
-}
-
 // build makes the binary once for all processes of the suite.
 func build() []byte {
-	path := filepath.Join(GinkgoT().TempDir(), "tars-operator")
-	cmd := exec.Command("go", "build", "-o", path, ".")
-	cmd.Dir = filepath.Join("..", "..")
-	out, err := cmd.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "%s", out)
+	path, err := harness.Build(context.Background(), options())
+	Expect(err).NotTo(HaveOccurred())
 	return []byte(path)
 }
 
@@ -133,12 +121,12 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 	cfg, inEnvoy := routes()
 	world.main = startExtproc(cfg, "127.0.0.1:0")
 	DeferCleanup(world.main.kill)
-	world.envoy = startEnvoy(envoyConfig{
-		Routes:       inEnvoy,
-		ExtProcPorts: map[string]string{"main": port(world.main.grpc)},
-		Upstreams: map[string]envoyUpstream{
+	world.envoy = startEnvoy(harness.EnvoyConfig{
+		Routes:     inEnvoy,
+		Processors: map[string]string{"main": port(world.main.GRPC)},
+		Upstreams: map[string]harness.Upstream{
 			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"},
-			"fake": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: authority(world.fake.CA())},
+			"fake": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.fake.CA()},
 		},
 	})
 	DeferCleanup(world.envoy.kill)

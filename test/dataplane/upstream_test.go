@@ -11,6 +11,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/test/dataplane/harness"
 )
 
 // upstream stands where TARS is and does what a spec says, to the byte: for
@@ -38,13 +40,13 @@ func startUpstream(overTLS bool) *upstream {
 }
 
 // config is its cluster in Envoy.
-func (u *upstream) config() envoyUpstream {
+func (u *upstream) config() harness.Upstream {
 	GinkgoHelper()
 	_, port, err := net.SplitHostPort(u.Listener.Addr().String())
 	Expect(err).NotTo(HaveOccurred())
-	c := envoyUpstream{Port: port}
+	c := harness.Upstream{Port: port}
 	if cert := u.Certificate(); cert != nil {
-		c.CA = authority(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+		c.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 	}
 	return c
 }
