@@ -14,8 +14,11 @@ import (
 	"github.com/tars-operator/tars-operator/test/tarsfake/tokens"
 )
 
-// filler makes a text as long as it has to be.
-const filler = "."
+// Fillers make a text, or the arguments of a tool, as long as they have to be.
+const (
+	filler     = "."
+	jsonFiller = " "
+)
 
 // wordsPerPiece cuts a text into pieces when nobody says how.
 const wordsPerPiece = 2
@@ -27,7 +30,8 @@ type Answer struct {
 	ID      string
 	Model   string
 	Created int64
-	// Pieces are the text; a stream sends them one by one.
+	// Pieces are the text, or the arguments of the tool that is called; a
+	// stream sends them one by one.
 	Pieces []string
 	// Usage is what the answer costs; Behaviour says how to tell it.
 	Usage     tokens.Usage
@@ -40,9 +44,16 @@ func New(request Request, b behaviour.Behaviour) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	text, fill := textOf(request, b), filler
+	if request.Tool != "" {
+		fill = jsonFiller
+		if text, err = arguments(request.Prompt); err != nil {
+			return Answer{}, err
+		}
+	}
 	a := Answer{
 		Request: request, ID: rand.Text(), Model: request.Model, Created: time.Now().Unix(),
-		Pieces: pieces(textOf(request, b), b), Usage: usage, Behaviour: b,
+		Pieces: pieces(text, fill, b), Usage: usage, Behaviour: b,
 	}
 	if b.Model != "" {
 		a.Model = b.Model
@@ -82,18 +93,21 @@ func textOf(request Request, b behaviour.Behaviour) string {
 }
 
 // pieces cuts a text as the behaviour says, and makes it longer if need be.
-func pieces(text string, b behaviour.Behaviour) []string {
+func pieces(text, fill string, b behaviour.Behaviour) []string {
 	runes := []rune(text)
 	count, size := b.Chunks, b.ChunkSize
 	switch {
 	case count == 0 && size == 0:
+		if fill == jsonFiller {
+			return halves(runes)
+		}
 		return byWords(text)
 	case size == 0:
 		size = max(1, (len(runes)+count-1)/count)
 	case count == 0:
 		count = (len(runes) + size - 1) / size
 	}
-	padding := strings.Repeat(filler, size)
+	padding := strings.Repeat(fill, size)
 	cut := make([]string, count)
 	for i := range cut {
 		n := min(size, len(runes))
@@ -106,6 +120,12 @@ func pieces(text string, b behaviour.Behaviour) []string {
 		runes = runes[n:]
 	}
 	return cut
+}
+
+// halves cuts arguments, which have no words.
+func halves(runes []rune) []string {
+	half := len(runes) / 2
+	return []string{string(runes[:half]), string(runes[half:])}
 }
 
 func byWords(text string) []string {

@@ -24,14 +24,29 @@ func (a Answer) body(text string) map[string]any {
 	case Responses:
 		return a.response("completed", []any{a.outputItem("completed", text)})
 	case Messages:
+		if a.Request.Tool != "" {
+			return a.message([]any{a.toolUse(json.RawMessage(text))}, "tool_use")
+		}
 		return a.message([]any{map[string]any{"type": "text", "text": text}}, "end_turn")
 	case Embeddings:
 		return a.embeddings()
 	default:
+		message := map[string]any{"role": "assistant", "content": text}
+		if a.Request.Tool != "" {
+			message["content"], message["tool_calls"] = nil, []any{a.chatCall(text)}
+		}
 		return a.envelope("chatcmpl-", "chat.completion", []any{map[string]any{
-			"index": 0, "message": map[string]any{"role": "assistant", "content": text}, "finish_reason": "stop",
+			"index": 0, "message": message, "finish_reason": a.finishReason(),
 		}})
 	}
+}
+
+// finishReason is that of a chat.
+func (a Answer) finishReason() string {
+	if a.Request.Tool != "" {
+		return "tool_calls"
+	}
+	return "stop"
 }
 
 // envelope is that of chats and completions.
@@ -49,6 +64,9 @@ func (a Answer) response(status string, output []any) map[string]any {
 }
 
 func (a Answer) outputItem(status, text string) map[string]any {
+	if a.Request.Tool != "" {
+		return a.functionCall(status, text)
+	}
 	parts := []any{}
 	if status == "completed" {
 		parts = append(parts, outputText(text))

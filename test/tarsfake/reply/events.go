@@ -65,8 +65,10 @@ func (a Answer) drafts() iter.Seq[draft] {
 
 // choicesDrafts is the stream of /v1/chat/completions and /v1/completions.
 func (a Answer) choicesDrafts(yield func(draft) bool) {
-	if a.Request.Kind == Chat && !yield(draft{data: a.chunk(delta(map[string]any{"role": "assistant", "content": ""}, nil))}) {
-		return
+	for _, opening := range a.openings() {
+		if !yield(draft{data: a.chunk(delta(opening, nil))}) {
+			return
+		}
 	}
 	for _, piece := range a.Pieces {
 		if !yield(draft{data: a.chunk(a.choice(piece)), content: true}) {
@@ -85,6 +87,19 @@ func (a Answer) choicesDrafts(yield func(draft) bool) {
 		}
 	}
 	yield(draft{data: done, last: true})
+}
+
+// openings are the deltas of a chat before the first piece.
+func (a Answer) openings() []map[string]any {
+	switch {
+	case a.Request.Kind != Chat:
+		return nil
+	case a.Request.Tool == "":
+		return []map[string]any{{"role": "assistant", "content": ""}}
+	}
+	call := a.chatCall("")
+	call["index"] = 0
+	return []map[string]any{{"role": "assistant", "content": nil}, {"tool_calls": []any{call}}}
 }
 
 func (a Answer) chunk(choices ...any) map[string]any {
@@ -106,6 +121,9 @@ func (a Answer) choice(piece string) any {
 	if a.Request.Kind == Completions {
 		return map[string]any{"index": 0, "text": piece, "logprobs": nil, "finish_reason": nil}
 	}
+	if a.Request.Tool != "" {
+		return delta(chatCallPiece(piece), nil)
+	}
 	return delta(map[string]any{"content": piece}, nil)
 }
 
@@ -113,7 +131,7 @@ func (a Answer) finish() any {
 	if a.Request.Kind == Completions {
 		return map[string]any{"index": 0, "text": "", "logprobs": nil, "finish_reason": "stop"}
 	}
-	return delta(map[string]any{}, "stop")
+	return delta(map[string]any{}, a.finishReason())
 }
 
 func delta(delta map[string]any, finishReason any) any {
@@ -126,21 +144,24 @@ func (a Answer) messagesDrafts(yield func(draft) bool) {
 	if !a.TellsUsage() {
 		start, final = nil, nil
 	}
-	message := a.message([]any{}, nil)
-	finish := map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": "end_turn", "stop_sequence": nil}}
+	message, block, stopReason := a.message([]any{}, nil), map[string]any{"type": "text", "text": ""}, "end_turn"
+	if a.Request.Tool != "" {
+		block, stopReason = a.toolUse(map[string]any{}), "tool_use"
+	}
+	finish := map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": stopReason, "stop_sequence": nil}}
 	if a.Behaviour.Usage != behaviour.UsageAbsent {
 		message["usage"], finish["usage"] = start, final
 	}
-	block := map[string]any{"type": "content_block_start", "index": 0, "content_block": map[string]any{"type": "text", "text": ""}}
-	for _, data := range []map[string]any{{"type": "message_start", "message": message}, block, {"type": "ping"}} {
+	for _, data := range []map[string]any{
+		{"type": "message_start", "message": message},
+		{"type": "content_block_start", "index": 0, "content_block": block}, {"type": "ping"},
+	} {
 		if !yield(typed(data)) {
 			return
 		}
 	}
 	for _, piece := range a.Pieces {
-		d := typed(map[string]any{
-			"type": "content_block_delta", "index": 0, "delta": map[string]any{"type": "text_delta", "text": piece},
-		})
+		d := typed(map[string]any{"type": "content_block_delta", "index": 0, "delta": a.blockDelta(piece)})
 		d.content = true
 		if !yield(d) {
 			return
@@ -159,6 +180,13 @@ func (a Answer) messagesDrafts(yield func(draft) bool) {
 	yield(end)
 }
 
+func (a Answer) blockDelta(piece string) map[string]any {
+	if a.Request.Tool != "" {
+		return map[string]any{"type": "input_json_delta", "partial_json": piece}
+	}
+	return map[string]any{"type": "text_delta", "text": piece}
+}
+
 // typed is an event that is named as its data's type.
 func typed(data map[string]any) draft {
 	return draft{name: fmt.Sprint(data["type"]), data: data}
@@ -171,30 +199,52 @@ func (a Answer) responsesDrafts(yield func(draft) bool) {
 		fields["type"], fields["sequence_number"] = kind, number
 		number++
 		d := typed(fields)
-		d.content = kind == "response.output_text.delta"
+		d.content = kind == a.pieceEvent()
 		d.last = kind == "response.completed"
 		d.usage = d.last && a.TellsUsage()
 		return yield(d)
 	}
-	item := func(extra map[string]any) map[string]any {
-		extra["output_index"], extra["item_id"], extra["content_index"] = 0, "msg_"+a.ID, 0
-		return extra
-	}
 	text := a.Text()
 	begun := a.response("in_progress", []any{})
-	if !send("response.created", map[string]any{"response": begun}) ||
-		!send("response.in_progress", map[string]any{"response": begun}) ||
-		!send("response.output_item.added", map[string]any{"output_index": 0, "item": a.outputItem("in_progress", "")}) ||
-		!send("response.content_part.added", item(map[string]any{"part": outputText("")})) {
-		return
-	}
-	for _, piece := range a.Pieces {
-		if !send("response.output_text.delta", item(map[string]any{"delta": piece})) {
-			return
-		}
-	}
-	_ = send("response.output_text.done", item(map[string]any{"text": text})) &&
-		send("response.content_part.done", item(map[string]any{"part": outputText(text)})) &&
+	_ = send("response.created", map[string]any{"response": begun}) &&
+		send("response.in_progress", map[string]any{"response": begun}) &&
+		send("response.output_item.added", map[string]any{"output_index": 0, "item": a.outputItem("in_progress", "")}) &&
+		a.sendOutput(text, send) &&
 		send("response.output_item.done", map[string]any{"output_index": 0, "item": a.outputItem("completed", text)}) &&
 		send("response.completed", map[string]any{"response": a.withUsage(a.body(text))})
+}
+
+// pieceEvent is the event of a piece in a stream of /v1/responses.
+func (a Answer) pieceEvent() string {
+	if a.Request.Tool != "" {
+		return "response.function_call_arguments.delta"
+	}
+	return "response.output_text.delta"
+}
+
+// sendOutput sends what is between the begin and the end of the output's only
+// item.
+func (a Answer) sendOutput(text string, send func(kind string, fields map[string]any) bool) bool {
+	item := func(extra map[string]any) map[string]any {
+		extra["output_index"], extra["item_id"] = 0, "msg_"+a.ID
+		if a.Request.Tool != "" {
+			extra["item_id"] = "fc_" + a.ID
+			return extra
+		}
+		extra["content_index"] = 0
+		return extra
+	}
+	if a.Request.Tool == "" && !send("response.content_part.added", item(map[string]any{"part": outputText("")})) {
+		return false
+	}
+	for _, piece := range a.Pieces {
+		if !send(a.pieceEvent(), item(map[string]any{"delta": piece})) {
+			return false
+		}
+	}
+	if a.Request.Tool != "" {
+		return send("response.function_call_arguments.done", item(map[string]any{"name": a.Request.Tool, "arguments": text}))
+	}
+	return send("response.output_text.done", item(map[string]any{"text": text})) &&
+		send("response.content_part.done", item(map[string]any{"part": outputText(text)}))
 }

@@ -60,6 +60,8 @@ type Request struct {
 	Inputs     int
 	Base64     bool
 	Dimensions int
+	// Tool is the name of the tool that the answer calls, "" for a text.
+	Tool string
 }
 
 // Bounds of embeddings: 0 dimensions mean defaultDimensions.
@@ -79,6 +81,8 @@ type document struct {
 	Messages       any    `json:"messages"`
 	Prompt         any    `json:"prompt"`
 	Input          any    `json:"input"`
+	Tools          any    `json:"tools"`
+	ToolChoice     any    `json:"tool_choice"`
 	EncodingFormat string `json:"encoding_format"`
 	Dimensions     int    `json:"dimensions"`
 }
@@ -97,7 +101,7 @@ func Read(kind Kind, body []byte) (Request, error) {
 	}
 	r := Request{
 		Kind: kind, Model: d.Model, Stream: d.Stream && kind != Embeddings, IncludeUsage: d.StreamOptions.IncludeUsage,
-		Base64: d.EncodingFormat == "base64", Dimensions: d.Dimensions,
+		Base64: d.EncodingFormat == "base64", Dimensions: d.Dimensions, Tool: d.tool(kind),
 	}
 	if r.Dimensions == 0 {
 		r.Dimensions = defaultDimensions
@@ -191,6 +195,10 @@ func textOfContent(content any) (string, error) {
 				return "", errors.New("a part of a content is not an object")
 			}
 			if text, isText := part["text"].(string); isText {
+				all.WriteString(text)
+			}
+			// A tool's result in a message.
+			if text, isText := part["content"].(string); isText {
 				all.WriteString(text)
 			}
 		}

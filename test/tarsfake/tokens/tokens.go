@@ -83,13 +83,13 @@ func Huge(shape Shape) Usage {
 	return u
 }
 
-// Parse reads "<input>,<output>[,<cached input>[,<reasoning>]]".
+// Parse reads "<input>,<output>[,<cached input>[,<reasoning>[,<cache creation>]]]".
 func Parse(text string) (Usage, error) {
 	fields := strings.Split(text, ",")
-	if len(fields) < 2 || len(fields) > 4 {
-		return Usage{}, fmt.Errorf("%q is not <input>,<output>[,<cached input>[,<reasoning>]]", text)
+	if len(fields) < 2 || len(fields) > 5 {
+		return Usage{}, fmt.Errorf("%q is not <input>,<output>[,<cached input>[,<reasoning>[,<cache creation>]]]", text)
 	}
-	counts := make([]int64, 4)
+	counts := make([]int64, 5)
 	for i, field := range fields {
 		count, err := strconv.ParseInt(strings.TrimSpace(field), 10, 63)
 		if err != nil || count < 0 {
@@ -97,8 +97,8 @@ func Parse(text string) (Usage, error) {
 		}
 		counts[i] = count
 	}
-	u := Usage{Input: counts[0], Output: counts[1], CachedInput: counts[2], Reasoning: counts[3]}
-	if u.CachedInput > u.Input || u.Reasoning > u.Output {
+	u := Usage{Input: counts[0], Output: counts[1], CachedInput: counts[2], Reasoning: counts[3], CacheCreation: counts[4]}
+	if u.CachedInput+u.CacheCreation > u.Input || u.Reasoning > u.Output {
 		return Usage{}, fmt.Errorf("%q: cached tokens are part of the input, reasoning is part of the output", text)
 	}
 	return u, nil

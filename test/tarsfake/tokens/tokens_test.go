@@ -52,16 +52,23 @@ var _ = Describe("Tokens", func() {
 		Expect(int64(float64(u.Input))).NotTo(Equal(u.Input))
 	})
 
+	It("are read in the order that the README tells", func() {
+		u, err := tokens.Parse("10,9,3,2,7")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(u).To(Equal(tokens.Usage{Input: 10, Output: 9, CachedInput: 3, Reasoning: 2, CacheCreation: 7}))
+	})
+
 	DescribeTable("are refused:", func(text, why string) {
 		_, err := tokens.Parse(text)
 		Expect(err).To(MatchError(ContainSubstring(why)))
 	},
 		Entry("one count", "1", "is not <input>,<output>"),
-		Entry("five counts", "1,2,3,4,5", "is not <input>,<output>"),
+		Entry("six counts", "1,2,3,4,5,6", "is not <input>,<output>"),
 		Entry("no number", "1,x", "is not a count"),
 		Entry("less than none", "1,-1", "is not a count"),
 		Entry("more than can be added", "1,4611686018427387904", "is not a count"),
 		Entry("more cached than there are", "1,2,2", "cached tokens are part of the input"),
+		Entry("more cached and to be cached than there are", "3,0,2,0,2", "cached tokens are part of the input"),
 		Entry("more reasoning than output", "1,2,1,3", "reasoning is part of the output"),
 	)
 })
