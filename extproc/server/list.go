@@ -17,13 +17,15 @@ const maxList = 4 << 20
 // heldList is an answer that is rewritten as a whole.
 type heldList struct {
 	headers headers
+	set     []header
 	buffer  *memory.Buffer
 }
 
-// holdList keeps an answer's headers back until its body was rewritten.
-func (s *session) holdList(h headers) error {
+// holdList keeps an answer's headers back until its body was rewritten; set are
+// those to set then.
+func (s *session) holdList(h headers, set []header) error {
 	s.out = holding
-	s.ans.list = &heldList{headers: h, buffer: memory.NewBuffer(s.proc.budget)}
+	s.ans.list = &heldList{headers: h, set: set, buffer: memory.NewBuffer(s.proc.budget)}
 	return nil
 }
 
@@ -54,7 +56,7 @@ func (s *session) endList(last bool) error {
 		body = modellist.Narrow(body, s.route.models)
 	}
 	s.out = ended
-	if err := s.send(responseHeaders(nil, list.headers.ours())); err != nil {
+	if err := s.send(responseHeaders(list.set, list.headers.ours())); err != nil {
 		return err
 	}
 	for len(body) > maxPiece {

@@ -11,7 +11,7 @@ import (
 // localReply is an answer that Envoy made, with further headers; the request
 // is known by attributes only.
 func localReply(status int, details, path string, pairs ...string) *extprocv3.ProcessingRequest {
-	return withAttributes(responseHeaders(status, false, pairs...), "response.code_details", details,
+	return withAttributes(bareResponseHeaders(status, false, pairs...), "response.code_details", details,
 		"request.path", path, "request.method", "POST", "request.id", "id-2", "xds.route_metadata", routeMetadata)
 }
 
@@ -55,16 +55,16 @@ var _ = Describe("An answer of the gateway itself", func() {
 	It("stays as it is when it is JSON already, but is marked", func() {
 		b := newBench(nil)
 		Expect(afterRequest(b.talk(chat(plainChat, localReply(503, "direct_response", chatPath, "content-type", jsonType), responseBody("{}", true))...))).
-			To(Equal([]string{"response headers x-tarsbackend-error-source=gateway", "response {}$"}))
+			To(Equal([]string{"response headers x-request-id=id-1 x-tarsbackend-error-source=gateway", "response {}$"}))
 		Expect(b.counted("tars_requests_total")).To(ConsistOf(ContainSubstring(`source="gateway"`)))
 		Expect(b.talk(localReply(503, "direct_response", chatPath, "content-type", jsonType, "x-tarsbackend-error-source", "extproc"))).
-			To(Equal([]string{"response headers x-tarsbackend-error-source=extproc"}))
+			To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=extproc"}))
 	})
 
 	It("stays as it is when it is no error, or of a status that cannot be given, or of no route", func() {
 		Expect(newBench(nil).talk(localReply(200, "direct_response", chatPath), responseBody("x", true))).To(Equal([]string{"response headers", "response x$"}))
-		Expect(newBench(nil).talk(localReply(499, "x", chatPath))).To(Equal([]string{"response headers x-tarsbackend-error-source=gateway"}))
-		Expect(newBench(nil).talk(localReply(401, "x", "/other"))).To(Equal([]string{"response headers x-tarsbackend-error-source=gateway"}))
+		Expect(newBench(nil).talk(localReply(499, "x", chatPath))).To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway"}))
+		Expect(newBench(nil).talk(localReply(401, "x", "/other"))).To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway"}))
 	})
 })
 

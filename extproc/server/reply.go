@@ -12,7 +12,6 @@ import (
 
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/config"
-	"github.com/tars-operator/tars-operator/extproc/policy"
 )
 
 // header is a name and a value to set.
@@ -84,12 +83,12 @@ func responseHeaders(set []header, remove []string) *extprocv3.ProcessingRespons
 // immediate is an answer of ours.
 func immediate(e *apierror.Error, body []byte, req request) *extprocv3.ProcessingResponse {
 	set := []header{{"content-type", "application/json"}, {config.HeaderErrorSource, e.Source}}
+	for _, name := range req.idHeaders() {
+		set = append(set, header{name, req.id})
+	}
 	if req.id != "" {
-		// The names that TARS's answers and the SDKs know.
-		set = append(set, header{"x-request-id", req.id}, header{"x-client-request-id", req.id})
-		if req.shape == policy.Anthropic {
-			set = append(set, header{"request-id", req.id})
-		}
+		// As TARS's answers name it.
+		set = append(set, header{"x-client-request-id", req.id})
 	}
 	for _, h := range e.Headers {
 		set = append(set, header{h[0], h[1]})

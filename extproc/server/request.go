@@ -32,6 +32,19 @@ type request struct {
 	rename string
 }
 
+// idHeaders are the names under which the SDKs look for the id of a request,
+// none when it has none.
+func (r request) idHeaders() []string {
+	switch {
+	case r.id == "":
+		return nil
+	case r.shape == policy.Anthropic:
+		return []string{"x-request-id", "request-id"}
+	default:
+		return []string{"x-request-id"}
+	}
+}
+
 // read fills in what the headers or, for an answer without a request, the
 // attributes tell.
 func (s *session) read(method, path, id string) {

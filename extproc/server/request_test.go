@@ -225,7 +225,7 @@ var _ = Describe("A request that is refused", func() {
 	})
 
 	It("gets Anthropic's shape where it speaks Anthropic's API", func() {
-		want := ` x-request-id=id-1 x-client-request-id=id-1 request-id=id-1.* \{"type":"error","error":\{"type":"[a-z_]+","message":".*"\},"request_id":"id-1"\}$`
+		want := ` x-request-id=id-1 request-id=id-1 x-client-request-id=id-1.* \{"type":"error","error":\{"type":"[a-z_]+","message":".*"\},"request_id":"id-1"\}$`
 		Expect(newBench(restricted).talk(post("/v1/messages"), requestBody(`{"model":"gpt-5"}`, true))[0]).To(MatchRegexp("^answer 404 .*" + want))
 		Expect(newBench(restricted).talk(post("/v1/messages/batches"))[0]).To(MatchRegexp("^answer 404 .*" + want))
 		Expect(newBench(restricted).talk(get("/v1/models/x", "anthropic-version", "2023-06-01"))[0]).To(MatchRegexp("^answer 404 .*" + want))

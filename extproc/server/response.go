@@ -71,11 +71,11 @@ func (s *session) responseHeaders(m *extprocv3.HttpHeaders, attrs attributes) er
 
 // upstreamAnswered treats an answer of TARS.
 func (s *session) upstreamAnswered(m *extprocv3.HttpHeaders, h headers) error {
-	var set []header
+	set := s.requestIDs(h)
 	if s.result.status >= http.StatusBadRequest {
 		s.result.source = config.ErrorSourceTARS
 		s.result.class = usage.Class(s.result.status, nil)
-		set = []header{{config.HeaderErrorSource, config.ErrorSourceTARS}}
+		set = append(set, header{config.HeaderErrorSource, config.ErrorSourceTARS})
 	}
 	contentType := h.get("content-type")
 	switch {
@@ -90,10 +90,23 @@ func (s *session) upstreamAnswered(m *extprocv3.HttpHeaders, h headers) error {
 			return s.refuse(apierror.ListUnreadable("it is compressed although that was not asked for"))
 		}
 		if s.ans.reader != nil {
-			return s.holdList(h)
+			return s.holdList(h, set)
 		}
 	}
 	return s.passHeaders(m, set, h.ours())
+}
+
+// requestIDs are the request's id under the names that the SDKs show it by,
+// where TARS sends none: it is the id that TARS's logs know, and without it an
+// app has nothing to name when it asks what became of a request.
+func (s *session) requestIDs(h headers) []header {
+	var set []header
+	for _, name := range s.req.idHeaders() {
+		if !h.has(name) {
+			set = append(set, header{name, s.req.id})
+		}
+	}
+	return set
 }
 
 // rewritesModels tells whether the answer is a list or an entry of models
@@ -195,7 +208,7 @@ func (s *session) gatewayAnswered(m *extprocv3.HttpHeaders, h headers, details s
 		if s.result.source == "" {
 			s.result.source = e.Source
 		}
-		return s.passHeaders(m, []header{{config.HeaderErrorSource, s.result.source}}, nil)
+		return s.passHeaders(m, append(s.requestIDs(h), header{config.HeaderErrorSource, s.result.source}), nil)
 	}
 	e.Headers = kept(h)
 	return s.refuse(e)

@@ -71,6 +71,31 @@ var _ = Describe("An answer of TARS", func() {
 		Expect(b.counted("tars_requests_in_flight")).To(ConsistOf(`tars_requests_in_flight{tarsbackend="ns/name"} 0`))
 	})
 
+	DescribeTable("tells the request's id where TARS does not, under the name that the SDK reads",
+		func(path string, sent []string, want string) {
+			replies := newBench(nil).talk(post(path), requestBody(plainChat, true),
+				bareResponseHeaders(200, false, append(sent, "content-type", jsonType)...), responseBody("{}", true))
+			Expect(afterRequest(replies)).To(Equal([]string{want, "response {}$"}))
+		},
+		Entry("OpenAI's", chatPath, nil, "response headers x-request-id=id-1"),
+		Entry("Anthropic's", "/v1/messages", nil, "response headers x-request-id=id-1 request-id=id-1"),
+		Entry("Anthropic's, of which TARS sends one", "/v1/messages", []string{"request-id", "r"}, "response headers x-request-id=id-1"),
+		Entry("OpenAI's, which TARS sends", chatPath, []string{"x-request-id", "r"}, "response headers"),
+	)
+
+	It("tells the request's id with an error and with a list of models that is rewritten", func() {
+		Expect(afterRequest(newBench(nil).talk(chat(plainChat, bareResponseHeaders(401, false, "content-type", jsonType), responseBody("{}", true))...))).
+			To(Equal([]string{"response headers x-request-id=id-1 x-tarsbackend-error-source=tars", "response {}$"}))
+		Expect(afterRequest(newBench(restricted).talk(get("/v1/models"), bareResponseHeaders(200, false, "content-type", jsonType),
+			responseBody(`{"data":[]}`, true)))).To(Equal([]string{"response headers x-request-id=id-1", `response {"data":[]}$`}))
+	})
+
+	It("has no id to tell of a request without one", func() {
+		Expect(afterRequest(newBench(nil).talk(requestHeaders(true, ":method", "GET", ":path", "/v1/models"),
+			bareResponseHeaders(200, false, "content-type", jsonType), responseBody("{}", true)))).
+			To(Equal([]string{"response headers", "response {}$"}))
+	})
+
 	It("carries running totals on every reply, beginning with a number", func() {
 		for _, reply := range newBench(nil).play(chat(plainChat, responseHeaders(200, false, "content-type", streamType), responseBody(delta, false))...) {
 			Expect(lastMetadata([]*extprocv3.ProcessingResponse{reply})).To(HaveKeyWithValue("total_tokens", 0.0))

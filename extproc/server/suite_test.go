@@ -177,8 +177,14 @@ func requestTrailers(pairs ...string) *extprocv3.ProcessingRequest {
 	}}
 }
 
-// responseHeaders is an answer of the upstream.
+// responseHeaders are those of an answer that tells its request's id: nothing
+// has to be added to it.
 func responseHeaders(status int, end bool, pairs ...string) *extprocv3.ProcessingRequest {
+	return bareResponseHeaders(status, end, append(pairs, "x-request-id", "id-of-tars", "request-id", "id-of-tars")...)
+}
+
+// bareResponseHeaders are those of an answer of the upstream.
+func bareResponseHeaders(status int, end bool, pairs ...string) *extprocv3.ProcessingRequest {
 	return withAttributes(&extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseHeaders{
 		ResponseHeaders: &extprocv3.HttpHeaders{
 			Headers: headerMap(append([]string{":status", strconv.Itoa(status)}, pairs...)), EndOfStream: end,
