@@ -85,9 +85,16 @@ const hostForAny = canaryLabel + ".invalid"
 // canaryLabel stands in for the * of a wildcard host name.
 const canaryLabel = "tarsbackend-canary"
 
-// answersPerReplica times the external processor's replicas is Agreement:
-// Envoy picks a replica for each request, so one right answer proves little.
-const answersPerReplica = 3
+// Envoy picks a replica of the external processor for each request, and for a
+// moment after a rollout it may still know pods of the configuration before. To
+// miss one of them among R others by chance, answersPerReplica*(R+1) times in a
+// row, has a probability of e^-20. More than maxAgreement answers are not asked
+// for: a client's first request meets such a pod more rarely than the canary
+// does. An answer takes Envoy one or two milliseconds.
+const (
+	answersPerReplica = 20
+	maxAgreement      = 200
+)
 
 // NewPlan finds every ready Envoy of every listener that takes the route. It
 // goes by the Services that Envoy Gateway labels, their EndpointSlices and the
@@ -96,7 +103,7 @@ const answersPerReplica = 3
 func NewPlan(in PlanInput) Plan {
 	p := Plan{
 		Path: in.Path, ConfigHash: in.ConfigHash, RouteHash: in.RouteHash,
-		Agreement: answersPerReplica * max(1, int(in.Replicas)),
+		Agreement: min(maxAgreement, answersPerReplica*(1+max(1, int(in.Replicas)))),
 	}
 	for _, parent := range in.Parents {
 		if parent.Gateway == nil || !parent.Controlled {

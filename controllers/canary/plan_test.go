@@ -107,7 +107,7 @@ var _ = Describe("a plan", func() {
 				Gateway: "infra/public", Listener: "http", Envoy: "eg/e1",
 				Address: "192.0.2.1:10080", Host: "tarsbackend-canary.invalid",
 			}},
-			Path: "/v1/canary", ConfigHash: configHash, RouteHash: routeHash, Agreement: 6,
+			Path: "/v1/canary", ConfigHash: configHash, RouteHash: routeHash, Agreement: 60,
 		}))
 	})
 
@@ -254,8 +254,10 @@ var _ = Describe("a plan", func() {
 		in.Replicas = replicas
 		Expect(NewPlan(*in).Agreement).To(Equal(want))
 	},
-		Entry("three for each replica", int32(4), 12),
-		Entry("three without a replica", int32(0), 3),
+		Entry("twenty for each replica and one that should not be there any more", int32(4), 100),
+		Entry("for one replica at least", int32(0), 40),
+		Entry("with a bound", int32(9), 200),
+		Entry("with the same bound for more", int32(500), 200),
 	)
 
 	It("differs from another in any of its parts", func() {

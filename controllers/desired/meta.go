@@ -3,6 +3,8 @@
 package desired
 
 import (
+	"maps"
+
 	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +23,7 @@ const (
 	labelPartOf    = "app.kubernetes.io/part-of"
 	labelName      = "app.kubernetes.io/name"
 	labelOwner     = "gateway.tars.dev/tarsbackend"
+	labelOwnerUID  = "gateway.tars.dev/tarsbackend-uid"
 
 	manager         = "tars-operator"
 	extProcApp      = "tars-extproc"
@@ -76,14 +79,17 @@ func meta(b *v1alpha1.TarsBackend, name string) metav1.ObjectMeta {
 // extProcMeta is the metadata of an object of the external processor.
 func extProcMeta(b *v1alpha1.TarsBackend, name string) metav1.ObjectMeta {
 	m := meta(b, name)
-	m.Labels[labelName] = extProcApp
+	maps.Copy(m.Labels, podLabels(b))
 	return m
 }
 
-// podLabels select the external processor's pods.
+// podLabels select the external processor's pods, and none of a TarsBackend
+// that had the same name before: its pods outlive it by minutes, and serve its
+// configuration.
 func podLabels(b *v1alpha1.TarsBackend) map[string]string {
 	labels := SelectorLabels(b)
 	labels[labelName] = extProcApp
+	labels[labelOwnerUID] = string(b.UID)
 	return labels
 }
 

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -66,6 +67,17 @@ var _ = Describe("The external processor's pods", func() {
 		Expect(deployment.Spec.Template.Annotations).To(Equal(map[string]string{
 			"example.com/note": "kept", v1alpha1.AnnotationConfigHash: objects.ConfigHash,
 		}))
+	})
+
+	It("are not taken for those of an earlier TarsBackend of the same name", func() {
+		objects := build(readInput("minimal"))
+		again := readInput("minimal")
+		again.Backend.UID = "another"
+		before := only[*corev1.Service](objects).Spec.Selector
+		after := only[*corev1.Service](build(again)).Spec.Selector
+		Expect(labels.SelectorFromSet(after).Matches(labels.Set(only[*appsv1.Deployment](objects).Spec.Template.Labels))).To(BeFalse())
+		Expect(labels.SelectorFromSet(before).Matches(labels.Set(only[*appsv1.Deployment](objects).Spec.Template.Labels))).To(BeTrue())
+		Expect(only[*appsv1.Deployment](objects).Spec.Selector.MatchLabels).To(Equal(before))
 	})
 
 	It("prefer different nodes, until the user says where they belong", func() {
