@@ -87,23 +87,33 @@ var _ = Describe("An edit of a TarsBackend", Ordered, func() {
 		Expect(result.took).To(BeNumerically(">=", otherStream-time.Second))
 	})
 
+	It("is in force at the first request after Ready", func() {
+		for n := range 10 {
+			allowed, refused := chatModel, forbidden
+			if n%2 == 1 {
+				allowed, refused = refused, allowed
+			}
+			kubectl("patch", "tarsbackend", "-n", b.namespace, b.name, "--type=merge", "-p", `{"spec":{"models":{"allow":["`+allowed+`"]}}}`)
+			waitReady(b.namespace, b.name)
+			// A pod of the old configuration would be met by some of many.
+			for range 20 {
+				a, err := ask(base, chatBody(refused, "edited", false), nil)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(a.Status).To(Equal(http.StatusNotFound), "edit %d: %s", n, a.Body)
+				a, err = ask(base, chatBody(allowed, "edited", false), nil)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(a.Status).To(Equal(http.StatusOK), "edit %d: %s", n, a.Body)
+			}
+		}
+		kubectl("patch", "tarsbackend", "-n", b.namespace, b.name, "--type=merge", "-p", `{"spec":{"models":null}}`)
+		waitReady(b.namespace, b.name)
+	})
+
 	It("loses no request and cuts no stream of its own", func() {
-		l := startLoad(loadPlan{Clients: 4, Pause: 20 * time.Millisecond, Request: func(ctx context.Context, _ int) (*http.Request, error) {
-			return chatRequest(ctx, base, chatBody(chatModel, "models", false), nil)
-		}})
-		streams := startLoad(loadPlan{Clients: 4, Pause: time.Millisecond, Request: func(ctx context.Context, _ int) (*http.Request, error) {
-			return chatRequest(ctx, base, chatBody(chatModel, "models", true), map[string]string{
-				"x-fake-duration": "8s", "x-fake-chunks": "40",
-			})
-		}})
-		Eventually(l.sent).Should(BeNumerically(">", 50))
+		t := startTraffic(base)
 		kubectl("patch", "tarsbackend", "-n", b.namespace, b.name, "--type=merge", "-p", `{"spec":{"models":{"allow":["gpt-4o-mini"]}}}`)
 		waitReady(b.namespace, b.name)
-		// The old pods are still draining: go on until they are gone.
-		more := streams.sent() + 8
-		Eventually(streams.sent).WithTimeout(readyTimeout).Should(BeNumerically(">", more))
-		requests, cuts := l.stop(), streams.stop()
-		Expect(requests.bad()).To(BeZero(), requests.String())
-		Expect(cuts.bad()).To(BeZero(), cuts.String())
+		// The old pods are still draining.
+		t.expectUnharmed("a change of models")
 	})
 })

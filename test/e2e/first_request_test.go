@@ -17,8 +17,13 @@ import (
 // firstRequestTries is how often the promise is tried.
 const firstRequestTries = 20
 
-// firstRequestWithin is how soon after kubectl wait the request begins.
+// firstRequestWithin is how soon after kubectl wait the request has to begin
+// for a try to count.
 const firstRequestWithin = 50 * time.Millisecond
+
+// firstRequestLate is how many tries may begin later, on a machine that is
+// busy with something else. Their requests must be served all the same.
+const firstRequestLate = 20
 
 // The shell notes when wait came back, and the request's own process when it
 // began: both are outside of this one.
@@ -29,40 +34,62 @@ exec curl --silent --show-error --max-time 20 --output /dev/null --write-out '%{
   -H 'content-type: application/json' -d "$BODY" "$URL"
 `
 
+// try is what came of one.
+type try struct {
+	// ready is how long kubectl wait took, from before kubectl apply.
+	ready time.Duration
+	// late is an upper bound of the time between the end of kubectl wait and
+	// the beginning of the request.
+	late   time.Duration
+	status string
+}
+
+// firstRequest applies a TarsBackend and sends a request as soon as it is Ready.
+func firstRequest(b backend) try {
+	GinkgoHelper()
+	applied := time.Now()
+	apply(b.namespace, b.manifests())
+	out := must(command{name: "bash", args: []string{"-c", firstRequestScript}, env: []string{
+		"NAME=" + b.name, "NAMESPACE=" + b.namespace, "URL=" + lab.base + b.prefix + "/v1/chat/completions",
+		"BODY=" + string(chatBody(chatModel, "first", false)),
+	}})
+	end := time.Now()
+	lines := strings.Fields(out)
+	Expect(lines).To(HaveLen(3), out)
+	nanoseconds, err := strconv.ParseInt(lines[0], 10, 64)
+	Expect(err).NotTo(HaveOccurred())
+	ready := time.Unix(0, nanoseconds)
+	seconds, err := strconv.ParseFloat(lines[2], 64)
+	Expect(err).NotTo(HaveOccurred())
+	// The end of the process is noticed some time after the end of the request.
+	begin := end.Add(-time.Duration(seconds * float64(time.Second)))
+	return try{ready: ready.Sub(applied), late: begin.Sub(ready), status: lines[1]}
+}
+
 var _ = Describe("Ready", func() {
 	It("means that the first request is served", func() {
 		namespace := newNamespace("first-request")
 		var failed []string
-		var took []time.Duration
-		for try := range firstRequestTries {
-			b := backend{name: "first", namespace: namespace, gateway: gatewayName, prefix: fmt.Sprintf("/first-%d", try)}
-			applied := time.Now()
-			apply(namespace, b.manifests())
-			out := must(command{name: "bash", args: []string{"-c", firstRequestScript}, env: []string{
-				"NAME=" + b.name, "NAMESPACE=" + namespace, "URL=" + lab.base + b.prefix + "/v1/chat/completions",
-				"BODY=" + string(chatBody(chatModel, "first", false)),
-			}})
-			lines := strings.Fields(out)
-			Expect(lines).To(HaveLen(3), out)
-			ready, err := strconv.ParseInt(lines[0], 10, 64)
-			Expect(err).NotTo(HaveOccurred())
-			seconds, err := strconv.ParseFloat(lines[2], 64)
-			Expect(err).NotTo(HaveOccurred())
-			begin := time.Now().Add(-time.Duration(seconds * float64(time.Second)))
-			// What lies between is the start of curl; the end of the process
-			// is noticed after it, so this is an upper bound.
-			if late := begin.Sub(time.Unix(0, ready)); late > firstRequestWithin {
-				_, _ = fmt.Fprintf(GinkgoWriter, "try %d: the request began %s after wait, later than wanted\n", try, late)
+		var took, late []time.Duration
+		counted := 0
+		for n := 0; counted < firstRequestTries; n++ {
+			b := backend{name: "first", namespace: namespace, gateway: gatewayName, prefix: fmt.Sprintf("/first-%d", n)}
+			t := firstRequest(b)
+			took, late = append(took, t.ready), append(late, t.late)
+			if t.status != "200" {
+				failed = append(failed, fmt.Sprintf("try %d: %s", n, t.status))
 			}
-			took = append(took, time.Unix(0, ready).Sub(applied))
-			if lines[1] != "200" {
-				failed = append(failed, fmt.Sprintf("try %d: %s", try, lines[1]))
+			if t.late <= firstRequestWithin {
+				counted++
 			}
+			Expect(n-counted).To(BeNumerically("<", firstRequestLate), "the machine is too busy to try this: requests began %v after Ready", late)
 			kubectl("delete", "-n", namespace, "tarsbackend/"+b.name, "--timeout=2m")
 		}
 		slices.Sort(took)
-		fmt.Fprintf(os.Stderr, "apply -> Ready over %d tries: median %.1f s, max %.1f s; failed first requests: %d\n",
-			firstRequestTries, took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), len(failed))
+		slices.Sort(late)
+		fmt.Fprintf(os.Stderr, "apply -> Ready over %d tries: median %.1f s, max %.1f s; first requests at most %s after it (%d within %s); failed: %d\n",
+			len(took), took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), late[len(late)-1].Round(time.Millisecond),
+			counted, firstRequestWithin, len(failed))
 		Expect(failed).To(BeEmpty())
 	})
 })

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -27,7 +28,10 @@ func readmeSteps() []string {
 }
 
 var _ = Describe("README", Ordered, func() {
+	var before string
+
 	It("leads to an answer, typed word for word", func() {
+		before = contents("default")
 		helm("uninstall", "tars-operator", "--namespace", "tars-system", "--wait")
 		DeferCleanup(installOperator)
 		script := "set -euo pipefail\n" + strings.Join(readmeSteps(), "\n")
@@ -45,11 +49,16 @@ var _ = Describe("README", Ordered, func() {
 	})
 
 	It("deletes without a trace", func() {
-		kubectl("delete", "tarsbackend/tars", "secret/tars-api-key", "-n", "default", "--timeout=2m")
-		Eventually(func() string {
-			return kubectl("get", "-n", "default", "-o", "name", "-l", "app.kubernetes.io/managed-by=tars-operator",
-				"secret,configmap,serviceaccount,service,deployment,poddisruptionbudget,networkpolicy,pod,"+
-					"httproute,backend,httproutefilter,envoyextensionpolicy,backendtrafficpolicy")
-		}).WithTimeout(readyTimeout).Should(BeEmpty())
+		kubectl("delete", "tarsbackend/tars", "secret/tars-api-key", "gateway/eg", "-n", "default", "--timeout=2m")
+		Eventually(func() string { return contents("default") }).WithTimeout(readyTimeout).Should(Equal(before))
 	})
 })
+
+// contents names all objects of a namespace but Events, which outlive what
+// they are about.
+func contents(namespace string) string {
+	GinkgoHelper()
+	kinds := slices.DeleteFunc(strings.Fields(kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name")),
+		func(kind string) bool { return kind == "events" || strings.HasPrefix(kind, "events.") })
+	return kubectl("get", "-n", namespace, "-o", "name", strings.Join(kinds, ","))
+}

@@ -64,6 +64,8 @@ var _ = BeforeSuite(func() {
 	Expect(l.Down(ctx)).To(Succeed())
 	DeferCleanup(func(ctx context.Context) {
 		if os.Getenv("E2E_KEEP") == "" {
+			_, err := l.Cluster(ctx, "down", "--name", l.Name, "--verify")
+			Expect(err).NotTo(HaveOccurred(), "something is left of the cluster")
 			Expect(l.Down(ctx)).To(Succeed())
 		}
 	}, NodeTimeout(commandTimeout))

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 const standInNamespaceManifest = `
@@ -62,6 +63,7 @@ type StandIn struct {
 
 // Entry is what the stand-in remembers of one request.
 type Entry struct {
+	Time         time.Time         `json:"time"`
 	RequestID    string            `json:"requestId"`
 	Method       string            `json:"method"`
 	Path         string            `json:"path"`
