@@ -90,7 +90,7 @@ count() {
     exit 1
   fi
   all=$((all + $(grep -oE '<testcase [^>]*>' "$report" | grep -cvE 'name="\[[^I]' || true)))
-  bad=$((bad + $(grep -cE '<(failure|error|skipped)[ >/]' "$report" || true)))
+  bad=$((bad + $({ grep -oE '<(failure|error|skipped)[ >/]' "$report" || true; } | wc -l)))
 }
 ((wants_python == 0)) || count python
 ((wants_go == 0)) || count go

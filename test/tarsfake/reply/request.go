@@ -197,8 +197,11 @@ func textOfContent(content any) (string, error) {
 			if text, isText := part["text"].(string); isText {
 				all.WriteString(text)
 			}
-			// A tool's result in a message.
-			if text, isText := part["content"].(string); isText {
+			if part["type"] == "tool_result" && part["content"] != nil {
+				text, err := textOfContent(part["content"])
+				if err != nil {
+					return "", err
+				}
 				all.WriteString(text)
 			}
 		}

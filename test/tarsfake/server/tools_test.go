@@ -80,6 +80,21 @@ var _ = Describe("A tool", func() {
 			`{"model":"gpt-5-mini",`+flatTools+`,"input":[{"role":"user","content":"hi"},{"type":"function_call_output","call_id":"c","output":"sun"}]%s}`, ""),
 	)
 
+	DescribeTable("has its result proved in a message",
+		func(content string) {
+			body := `{"model":"claude-haiku-4-5","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":` + content + `}]}]}`
+			Expect(f.ask(reply.Messages, body).Body).To(ContainSubstring(reply.Digest([]byte("sun"))))
+		},
+		Entry("as a text", `"sun"`),
+		Entry("in parts", `[{"type":"text","text":"s"},{"type":"text","text":"un"}]`),
+		Entry("with nothing in it", `null},{"type":"text","text":"sun"`),
+	)
+
+	It("has its result refused when it is neither", func() {
+		body := `{"model":"claude-haiku-4-5","messages":[{"role":"user","content":[{"type":"tool_result","content":7}]}]}`
+		Expect(f.ask(reply.Messages, body).Status).To(Equal(400))
+	})
+
 	It("is called by a stream of chat, in pieces", func() {
 		chunks := datas(f.ask(reply.Chat, fmt.Sprintf(chatAsk, `,"stream":true`)).Body)
 		opening := at(chunks[1], "choices", 0, "delta", "tool_calls", 0)
