@@ -103,6 +103,10 @@ test: ## Run all tests that need no root: with a real API server and a real Envo
 test-dataplane: ## Run only the tests of the external processor on a real Envoy.
 	hack/test.sh ./test/dataplane
 
+.PHONY: test-sdk
+test-sdk: ## Run OpenAI's and Anthropic's SDKs for Python and Go against a real Envoy.
+	hack/test-sdk.sh
+
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end tests on a local cluster of their own (root).
 	$(GINKGO) run -v --fail-on-pending --fail-on-empty --timeout=2h ./test/e2e
