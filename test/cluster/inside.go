@@ -112,12 +112,27 @@ func addForward(ctx context.Context, e env, args []string) error {
 
 func (e env) forwardRecord(port string) string { return e.file("forward-" + port + ".json") }
 
-// startForward hands a listener over to a process of its own.
-func (e env) startForward(listener net.Listener, target string) (err error) {
+// startForward serves a listener of the host's loopback.
+func (e env) startForward(listener net.Listener, target string) error {
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		return err
 	}
+	return e.handOver(listener, handover{
+		command: "internal-forward", target: target, record: e.forwardRecord(port), log: "forward-" + port + ".log",
+	})
+}
+
+// handover is how a process of its own serves a listener.
+type handover struct {
+	// command is one that the program calls itself by, with the target.
+	command, target string
+	// record is the file that remembers the process; log is a name.
+	record, log string
+}
+
+// handOver starts a process that takes a listener over.
+func (e env) handOver(listener net.Listener, h handover) (err error) {
 	defer func() { err = errors.Join(err, listener.Close()) }()
 	tcp, ok := listener.(*net.TCPListener)
 	if !ok {
@@ -125,17 +140,17 @@ func (e env) startForward(listener net.Listener, target string) (err error) {
 	}
 	file, err := tcp.File()
 	if err != nil {
-		return fmt.Errorf("handing over port %s: %w", port, err)
+		return fmt.Errorf("handing over %s: %w", listener.Addr(), err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	cmd := e.self("internal-forward", target)
+	cmd := e.self(h.command, h.target)
 	cmd.ExtraFiles = []*os.File{file}
-	_, err = host.Start(cmd, e.forwardRecord(port), filepath.Join(e.layout.Logs(), "forward-"+port+".log"))
+	_, err = host.Start(cmd, h.record, filepath.Join(e.layout.Logs(), h.log))
 	return err
 }
 
-// runForward serves the listener that it was started with.
-func runForward(ctx context.Context, e env, args []string) (err error) {
+// takeOver is the other end of handOver.
+func (e env) takeOver(serve func(net.Listener) error) error {
 	if err := e.joinCgroup(); err != nil {
 		return err
 	}
@@ -144,5 +159,12 @@ func runForward(ctx context.Context, e env, args []string) (err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("taking over the listener: %w", err)
 	}
-	return forward.Serve(ctx, listener, e.layout.DialSocket(), args[0])
+	return serve(listener)
+}
+
+// runForward serves the listener that it was started with.
+func runForward(ctx context.Context, e env, args []string) error {
+	return e.takeOver(func(listener net.Listener) error {
+		return forward.Serve(ctx, listener, e.layout.DialSocket(), args[0])
+	})
 }

@@ -54,6 +54,9 @@ working with it
   load TAR...               bring image tars into the cluster
   forward PORT TARGET       127.0.0.1:PORT leads to TARGET, host:port as seen from inside
                             (10.96.0.1:443, web.default.svc.cluster.local:80)
+  egress HOST:PORT          let pods reach this one port of this one host outside, by its
+                            name, through HTTPS_PROXY where that is set
+      --via ADDRESS:PORT    what is dialled instead of HOST:PORT
   alias NAME=IP...          names for the cluster's DNS; NAME= takes one away
   exec COMMAND...           run a command of this machine in the cluster's network
 
@@ -81,8 +84,10 @@ type command func(ctx context.Context, e env, args []string) error
 func commands() map[string]command {
 	return map[string]command{
 		"preflight": preflightCommand, "up": up, "down": down, "status": status, "kubeconfig": kubeconfig, "tool": tool,
-		"image": writeImage, "load": load, "gateway": gateway, "forward": addForward, "alias": alias, "exec": execInside,
-		"internal-init": runInit, "internal-supervise": runSupervise, "internal-forward": runForward, "internal-probe": runProbe,
+		"image": writeImage, "load": load, "gateway": gateway, "forward": addForward, "alias": alias, "egress": egress,
+		"exec": execInside,
+		"internal-init": runInit, "internal-supervise": runSupervise, "internal-forward": runForward, "internal-egress": runEgress,
+		"internal-probe": runProbe,
 	}
 }
 
