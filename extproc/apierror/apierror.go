@@ -6,6 +6,7 @@
 package apierror
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -69,11 +70,13 @@ func (e *Error) Body(shape policy.Shape, requestID string) ([]byte, error) {
 		}
 		body = openAIBody{Error: inner}
 	}
-	data, err := json.Marshal(body)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // people read these in a terminal
+	if err := encoder.Encode(body); err != nil {
 		return nil, fmt.Errorf("rendering an error: %w", err)
 	}
-	return data, nil
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
 // openAIType is OpenAI's error.type for a status.

@@ -45,6 +45,14 @@ var _ = Describe("Error", func() {
 			"request_id":"id-1"}`))
 	})
 
+	It("can be read as it is", func() {
+		for _, shape := range []policy.Shape{policy.OpenAI, policy.Anthropic} {
+			body, err := apierror.MissingModel().Body(shape, "")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(body)).To(And(ContainSubstring(`\"<id>\"`), HaveSuffix("}")))
+		}
+	})
+
 	DescribeTable("types by status",
 		func(status int, openAI, anthropic string) {
 			e := &apierror.Error{Status: status}

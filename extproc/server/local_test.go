@@ -43,6 +43,18 @@ var _ = Describe("An answer of the gateway itself", func() {
 			To(ConsistOf(MatchRegexp(`^answer 429 .*x-tarsbackend-error-source=limit .*retry-after=9 .*"type":"rate_limit_error"`)))
 	})
 
+	DescribeTable("says when a limit is reset in the words that SDKs read",
+		func(status int, sent []string, want, never string) {
+			answer := newBench(nil).talk(localReply(status, "request_rate_limited", chatPath, sent...))[0]
+			Expect(answer).To(And(ContainSubstring(want), Not(ContainSubstring(never))))
+		},
+		Entry("where Envoy says it in its own", 429, []string{"x-ratelimit-reset", "59"}, " x-ratelimit-reset=59 retry-after=59 ", "retry-after=0"),
+		Entry("but not where they are there", 429, []string{"retry-after", "7", "x-ratelimit-reset", "59"}, " retry-after=7 ", "retry-after=59"),
+		Entry("nor where there are none", 429, nil, "answer 429 ", "retry-after"),
+		Entry("nor where it is no number", 429, []string{"x-ratelimit-reset", "soon"}, "x-ratelimit-reset=soon ", "retry-after"),
+		Entry("nor with another error", 503, []string{"x-ratelimit-reset", "59"}, "x-ratelimit-reset=59 ", "retry-after"),
+	)
+
 	It("has Anthropic's shape on messages", func() {
 		Expect(newBench(nil).talk(localReply(401, "x", "/v1/messages?a=b"))[0]).To(MatchRegexp(`^answer 401 .*\{"type":"error".*"request_id":"id-2"\}$`))
 	})

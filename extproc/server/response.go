@@ -210,8 +210,19 @@ func (s *session) gatewayAnswered(m *extprocv3.HttpHeaders, h headers, details s
 		}
 		return s.passHeaders(m, append(s.requestIDs(h), header{config.HeaderErrorSource, s.result.source}), nil)
 	}
-	e.Headers = kept(h)
+	e.Headers = append(kept(h), retryAfter(e.Status, h)...)
 	return s.refuse(e)
+}
+
+// retryAfter says in HTTP's own words (RFC 9110, section 10.2.3) when a limit
+// of the platform is reset. Envoy says it in x-ratelimit-reset alone, which the
+// SDKs do not read: without retry-after they ask again within a second.
+func retryAfter(status int, h headers) [][2]string {
+	seconds, err := strconv.ParseUint(h.get("x-ratelimit-reset"), 10, 32)
+	if status != http.StatusTooManyRequests || err != nil || h.has("retry-after") {
+		return nil
+	}
+	return [][2]string{{"retry-after", strconv.FormatUint(seconds, 10)}}
 }
 
 // kept returns the headers of a local reply that survive its new body.
