@@ -26,10 +26,10 @@ type victim struct {
 	envoy *envoy
 }
 
-func startVictim() *victim {
+func startVictim(env ...string) *victim {
 	GinkgoHelper()
 	v := &victim{cfg: config.Config{Version: config.Version, DrainSeconds: 20, Routes: []config.Route{testRoute("victim", "/")}}}
-	v.extproc = startExtproc(v.cfg, "127.0.0.1:0")
+	v.extproc = startExtproc(v.cfg, "127.0.0.1:0", env...)
 	DeferCleanup(func() { v.kill() })
 	v.envoy = startEnvoy(harness.EnvoyConfig{
 		Routes:     []harness.Route{{Name: "victim", Token: "token-of-victim", Cluster: "tars", Processor: "victim"}},
@@ -152,5 +152,26 @@ var _ = Describe("TARS", func() {
 		Expect(same(<-got, sent)).To(BeTrue())
 		Expect(same(<-got, sent)).To(BeTrue())
 		Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 7.0))
+	})
+
+	DescribeTable("is not asked again, for what may have cost something already,",
+		func(handler http.HandlerFunc, status int) {
+			id := newID()
+			world.tls.answer(id, handler)
+			Expect(post(chatPath, id, `{"model":"gpt"}`).status).To(Equal(status))
+			Expect(world.tls.requests(id)).To(HaveLen(1))
+		},
+		Entry("after a reset", resetStream, 503),
+		Entry("after a 429", respond(429, "application/json", "{}"), 429),
+		Entry("after a 500", respond(500, "application/json", "{}"), 500),
+		Entry("after a 502", respond(502, "text/html", "Bad Gateway"), 502),
+		Entry("after a 504", respond(504, "application/json", "{}"), 504),
+	)
+
+	It("is asked twice at most", func() {
+		id := newID()
+		world.tls.answer(id, respond(503, "application/json", "{}"))
+		Expect(post(chatPath, id, `{"model":"gpt"}`).status).To(Equal(503))
+		Expect(world.tls.requests(id)).To(HaveLen(2))
 	})
 })

@@ -33,10 +33,12 @@ type extproc struct {
 }
 
 // startExtproc runs an external processor on free ports, or on the given gRPC
-// address.
-func startExtproc(cfg config.Config, grpcAddress string) *extproc {
+// address, with further variables.
+func startExtproc(cfg config.Config, grpcAddress string, env ...string) *extproc {
 	GinkgoHelper()
-	started, err := harness.StartExtproc(context.Background(), options(), grpcAddress, cfg)
+	o := options()
+	o.Env = env
+	started, err := harness.StartExtproc(context.Background(), o, grpcAddress, cfg)
 	Expect(err).NotTo(HaveOccurred())
 	return &extproc{started}
 }

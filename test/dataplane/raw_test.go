@@ -23,7 +23,12 @@ type rawConn struct {
 
 func dial() *rawConn {
 	GinkgoHelper()
-	conn, err := net.Dial("tcp", world.envoy.Address)
+	return dialTo(world.envoy)
+}
+
+func dialTo(e *envoy) *rawConn {
+	GinkgoHelper()
+	conn, err := net.Dial("tcp", e.Address)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(conn.SetDeadline(time.Now().Add(stepTimeout))).To(Succeed())
 	return &rawConn{Conn: conn, reader: bufio.NewReader(conn)}

@@ -65,7 +65,10 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 	forward.ForwardUnlistedPaths = true
 	forward.Allow = narrow.Allow
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
-	cfg.Routes = []config.Route{open, narrow, forward, testRoute("plain", "/plain"), testRoute("secured", "/secured"), testRoute("unprocessed", "/unprocessed"), testRoute("dead", "/dead"), testRoute("fake", "/fake")}
+	cfg.Routes = []config.Route{open, narrow, forward}
+	for _, name := range []string{"plain", "secured", "unprocessed", "dead", "empty", "fake", "limited-openai", "limited-anthropic", "hurried", "impatient"} {
+		cfg.Routes = append(cfg.Routes, testRoute(name, "/"+name))
+	}
 	for _, r := range cfg.Routes {
 		e := harness.Route{Name: r.Name[len("default/"):], Prefix: r.PathPrefix, Token: r.PassToken, Cluster: "tars", Processor: "main"}
 		if r.PathPrefix == "/" {
@@ -78,8 +81,14 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 			e.Secured = true
 		case "unprocessed":
 			e.Processor = ""
-		case "dead", "fake":
+		case "dead", "empty", "fake":
 			e.Cluster = e.Name
+		case "limited-openai", "limited-anthropic":
+			e.Limited = true
+		case "hurried":
+			e.Timeout = "0.5s"
+		case "impatient":
+			e.IdleTimeout = "0.5s"
 		}
 		inEnvoy = append(inEnvoy, e)
 	}
@@ -125,7 +134,7 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 		Routes:     inEnvoy,
 		Processors: map[string]string{"main": port(world.main.GRPC)},
 		Upstreams: map[string]harness.Upstream{
-			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"},
+			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"}, "empty": {},
 			"fake": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.fake.CA()},
 		},
 	})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -67,6 +68,14 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.mu.Unlock()
 	if handler != nil {
 		handler(w, r)
+	}
+}
+
+// resetStream ends a stream of HTTP/2 without an answer: that is what a
+// deadline that has passed does.
+func resetStream(w http.ResponseWriter, _ *http.Request) {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0)); err != nil {
+		GinkgoWriter.Println("upstream:", err)
 	}
 }
 

@@ -41,7 +41,7 @@ type Route struct {
 
 // Upstream is a cluster that a route may lead to.
 type Upstream struct {
-	// Port is on 127.0.0.1.
+	// Port is on 127.0.0.1; "": the cluster has no endpoint.
 	Port string
 	// CA is the authority to trust, in PEM; nil: plain HTTP/1.1.
 	CA []byte

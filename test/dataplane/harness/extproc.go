@@ -47,7 +47,7 @@ func StartExtproc(ctx context.Context, o Options, grpcAddress string, cfg config
 	}
 	cmd := exec.CommandContext(ctx, o.Binary, "extproc", "--config", path, "--grpc-bind-address", grpcAddress,
 		"--http-bind-address", "127.0.0.1:0", "--zap-log-level=debug")
-	cmd.Env = append(os.Environ(), "POD_NAME=pod-of-the-test", "EXTPROC_MEMORY_LIMIT=268435456")
+	cmd.Env = append(append(os.Environ(), "POD_NAME=pod-of-the-test", "EXTPROC_MEMORY_LIMIT=268435456"), o.Env...)
 	process, err := start("extproc", cmd, o.Log)
 	if err != nil {
 		return nil, err
