@@ -64,7 +64,8 @@ func (e env) addEgress(ctx context.Context, name, port, via string) error {
 	if err != nil {
 		return err
 	}
-	if err := e.handOver(listener, handover{command: "internal-egress", target: via, record: record, log: "egress-" + port + ".log"}); err != nil {
+	way := handover{command: "internal-egress", target: via, record: record, log: "egress-" + port + ".log"}
+	if err := e.handOver(listener, way); err != nil {
 		return err
 	}
 	return e.setAliases(ctx, aliases{name: node.Address})

@@ -85,7 +85,7 @@ func commands() map[string]command {
 	return map[string]command{
 		"preflight": preflightCommand, "up": up, "down": down, "status": status, "kubeconfig": kubeconfig, "tool": tool,
 		"image": writeImage, "load": load, "gateway": gateway, "forward": addForward, "alias": alias, "egress": egress,
-		"exec": execInside,
+		"exec":          execInside,
 		"internal-init": runInit, "internal-supervise": runSupervise, "internal-forward": runForward, "internal-egress": runEgress,
 		"internal-probe": runProbe,
 	}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -110,9 +111,7 @@ func observe(g Gomega, base string, key map[string]string) behaviour {
 	b.Refused = preflight(g, base, "https://elsewhere.example.com")
 	for range 3 {
 		header := map[string]string{"x-limited": "yes"}
-		for name, value := range key {
-			header[name] = value
-		}
+		maps.Copy(header, key)
 		a, err := ask(base, chatBody(chatModel, "limited", false), header)
 		g.Expect(err).NotTo(HaveOccurred())
 		b.Limited = a.Status == http.StatusTooManyRequests

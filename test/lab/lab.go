@@ -33,10 +33,20 @@ const (
 	endpoint      = "api.router.tetrate.ai"
 )
 
-// Lab is one local cluster and what is in it.
+// Lab is a cluster and what the demo or the suite put into it.
 type Lab struct {
-	// Name is the cluster's name.
+	// Name is the local cluster's name.
 	Name string
+	// Context is one of kubectl's contexts: that cluster is used, and no local
+	// one is made.
+	Context string
+	// Images are used in a Context whose cluster we cannot bring images into.
+	Images Images
+	// Outside is set where the real service is used: no stand-in is deployed.
+	Outside *Outside
+	// Confirm asks a human before what is there already is changed. It is
+	// needed with Context.
+	Confirm func(question string) error
 	// Root is the checkout's top folder.
 	Root string
 	// Progress takes the lines about steps and times.
@@ -60,6 +70,18 @@ type step struct {
 	do    func(context.Context) error
 }
 
+// Images are references that the cluster can pull.
+type Images struct{ Operator, StandIn string }
+
+// Outside is how the local cluster gets to the real service.
+type Outside struct {
+	// Via is what is dialled instead of the service's own name; empty: that.
+	Via string
+	// TrustCA is a PEM file of further authorities that Envoy trusts, those of
+	// a proxy that opens TLS for example; empty: none.
+	TrustCA string
+}
+
 // Up brings the cluster, Envoy Gateway and the stand-in up, and loads the
 // images of this checkout. A second call only does what has changed.
 func (l *Lab) Up(ctx context.Context) error {
@@ -71,12 +93,19 @@ func (l *Lab) Up(ctx context.Context) error {
 	if l.Work, err = l.workFolder(); err != nil {
 		return err
 	}
+	if l.Context != "" {
+		return l.run(ctx, l.borrowSteps())
+	}
+	upstream := step{"the stand-in for TARS", l.standInWithName}
+	if l.Outside != nil {
+		upstream = step{"a way out to " + endpoint, l.openWayOut}
+	}
 	return l.run(ctx, []step{
 		{"the images of this checkout", l.buildImages},
 		{"Kubernetes", l.startCluster},
 		{"loading the images", l.loadImages},
 		{"Envoy Gateway", l.installGateway},
-		{"the stand-in for TARS", l.deployStandIn},
+		upstream,
 	})
 }
 
@@ -98,8 +127,12 @@ func (l *Lab) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(l.Progress, format+"\n", args...)
 }
 
-// Down ends the cluster and removes all of it.
+// Down ends the cluster and removes all of it. Of a Context's cluster it
+// removes what Up and the demo made.
 func (l *Lab) Down(ctx context.Context) error {
+	if l.Context != "" {
+		return l.giveBack(ctx)
+	}
 	_, err := l.Cluster(ctx, "down", "--name", l.Name)
 	if work, workErr := l.workFolder(); workErr == nil {
 		err = errors.Join(err, os.RemoveAll(work))
@@ -118,8 +151,12 @@ func (l *Lab) Cluster(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Tool is the path of a pinned program; it is built if needed.
+// Tool is the path of a pinned program; it is built if needed. With a Context
+// kubectl and Helm are the user's own.
 func (l *Lab) Tool(ctx context.Context, name string) (string, error) {
+	if l.Context != "" && (name == "kubectl" || name == "helm") {
+		return exec.LookPath(name)
+	}
 	if path, ok := l.tools[name]; ok {
 		return path, nil
 	}
@@ -140,6 +177,9 @@ func (l *Lab) Kubectl(ctx context.Context, stdin string, args ...string) (string
 	if err != nil {
 		return "", err
 	}
+	if l.Context != "" {
+		args = append([]string{"--context", l.Context}, args...)
+	}
 	return l.command(ctx, stdin, kubectl, args...)
 }
 
@@ -149,13 +189,19 @@ func (l *Lab) Helm(ctx context.Context, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if l.Context != "" {
+		args = append([]string{"--kube-context", l.Context}, args...)
+	}
 	return l.command(ctx, "", helm, args...)
 }
 
 func (l *Lab) command(ctx context.Context, stdin, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = l.Root
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+l.Kubeconfig)
+	cmd.Env = os.Environ()
+	if l.Context == "" {
+		cmd.Env = append(cmd.Env, "KUBECONFIG="+l.Kubeconfig)
+	}
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}
@@ -168,8 +214,12 @@ func (l *Lab) command(ctx context.Context, stdin, program string, args ...string
 }
 
 // Forward makes a new port of the host's loopback lead to a Service and
-// returns its address. It stays until the cluster goes down.
+// returns its address. It stays until the cluster goes down; with a Context
+// until ctx ends.
 func (l *Lab) Forward(ctx context.Context, namespace, service string, port int) (string, error) {
+	if l.Context != "" {
+		return l.portForward(ctx, namespace, service, port)
+	}
 	ip, err := l.Kubectl(ctx, "", "get", "service", "-n", namespace, service, "-o", "jsonpath={.spec.clusterIP}")
 	if err != nil {
 		return "", err

@@ -52,7 +52,7 @@ func (l *Lab) BuildOperatorImage(ctx context.Context, tag string) (string, error
 }
 
 func (l *Lab) buildImages(ctx context.Context) error {
-	if _, err := l.BuildOperatorImage(ctx, l.Version); err != nil {
+	if _, err := l.BuildOperatorImage(ctx, l.Version); err != nil || l.Outside != nil {
 		return err
 	}
 	_, err := l.image(ctx, program{pkg: "./test/tarsfake", name: "tarsfake", ref: standInImage, ldflags: "-s -w"})
@@ -78,13 +78,19 @@ func (l *Lab) image(ctx context.Context, p program) (string, error) {
 }
 
 func (l *Lab) startCluster(ctx context.Context) error {
-	// The stand-in's certificate authority is one that Envoy's image trusts:
-	// the sample needs no change to reach the stand-in under TARS's name.
-	tls := l.file("tls")
-	if out, err := exec.CommandContext(ctx, l.file("tarsfake"), "certificate", "--out", tls).CombinedOutput(); err != nil {
-		return fmt.Errorf("making the stand-in's certificate: %w: %s", err, out)
+	up := []string{"up", "--name", l.Name}
+	switch {
+	case l.Outside == nil:
+		// The stand-in's certificate authority is one that Envoy's image trusts:
+		// the sample needs no change to reach the stand-in under TARS's name.
+		if err := l.makeCertificate(ctx); err != nil {
+			return err
+		}
+		up = append(up, "--trust-ca", filepath.Join(l.file("tls"), "ca.crt"))
+	case l.Outside.TrustCA != "":
+		up = append(up, "--trust-ca", l.Outside.TrustCA)
 	}
-	if _, err := l.Cluster(ctx, "up", "--name", l.Name, "--trust-ca", filepath.Join(tls, "ca.crt")); err != nil {
+	if _, err := l.Cluster(ctx, up...); err != nil {
 		return err
 	}
 	kubeconfig, err := l.Cluster(ctx, "kubeconfig", "--name", l.Name)
@@ -92,8 +98,20 @@ func (l *Lab) startCluster(ctx context.Context) error {
 	return err
 }
 
+// makeCertificate makes the stand-in's, once.
+func (l *Lab) makeCertificate(ctx context.Context) error {
+	if out, err := exec.CommandContext(ctx, l.file("tarsfake"), "certificate", "--out", l.file("tls")).CombinedOutput(); err != nil {
+		return fmt.Errorf("making the stand-in's certificate: %w: %s", err, out)
+	}
+	return nil
+}
+
 func (l *Lab) loadImages(ctx context.Context) error {
-	_, err := l.Cluster(ctx, "load", "--name", l.Name, l.file("tars-operator.tar"), l.file("tarsfake.tar"))
+	load := []string{"load", "--name", l.Name, l.file("tars-operator.tar")}
+	if l.Outside == nil {
+		load = append(load, l.file("tarsfake.tar"))
+	}
+	_, err := l.Cluster(ctx, load...)
 	return err
 }
 
@@ -102,8 +120,31 @@ func (l *Lab) installGateway(ctx context.Context) error {
 	return err
 }
 
-// deployStandIn runs the stand-in and gives it TARS's name in the cluster.
-func (l *Lab) deployStandIn(ctx context.Context) error {
+// openWayOut lets Envoy reach the real service, and nothing else outside.
+func (l *Lab) openWayOut(ctx context.Context) error {
+	args := []string{"egress", "--name", l.Name}
+	if l.Outside.Via != "" {
+		args = append(args, "--via", l.Outside.Via)
+	}
+	_, err := l.Cluster(ctx, append(args, endpoint+":443")...)
+	return err
+}
+
+// standInWithName deploys the stand-in and gives it TARS's name in the cluster.
+func (l *Lab) standInWithName(ctx context.Context) error {
+	if err := l.deployStandIn(ctx, standInImage); err != nil {
+		return err
+	}
+	ip, err := l.Kubectl(ctx, "", "get", "service", "-n", StandInNamespace, "tarsfake", "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return err
+	}
+	_, err = l.Cluster(ctx, "alias", "--name", l.Name, endpoint+"="+strings.TrimSpace(ip))
+	return err
+}
+
+// deployStandIn runs the stand-in.
+func (l *Lab) deployStandIn(ctx context.Context, image string) error {
 	if _, err := l.Kubectl(ctx, standInNamespaceManifest, "apply", "-f", "-"); err != nil {
 		return err
 	}
@@ -114,17 +155,10 @@ func (l *Lab) deployStandIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, manifest := range []string{secret, standInManifest} {
+	for _, manifest := range []string{secret, strings.ReplaceAll(standInManifest, standInImage, image)} {
 		if _, err := l.Kubectl(ctx, manifest, "apply", "-f", "-"); err != nil {
 			return err
 		}
-	}
-	ip, err := l.Kubectl(ctx, "", "get", "service", "-n", StandInNamespace, "tarsfake", "-o", "jsonpath={.spec.clusterIP}")
-	if err != nil {
-		return err
-	}
-	if _, err := l.Cluster(ctx, "alias", "--name", l.Name, endpoint+"="+strings.TrimSpace(ip)); err != nil {
-		return err
 	}
 	_, err = l.Kubectl(ctx, "", "rollout", "status", "-n", StandInNamespace, "deployment/tarsfake", "--timeout=2m")
 	return err

@@ -94,11 +94,10 @@ func connect(conn net.Conn, proxy *url.URL, target string) (net.Conn, error) {
 		return nil, err
 	}
 	reader := bufio.NewReader(conn)
-	response, err := http.ReadResponse(reader, request)
+	response, err := http.ReadResponse(reader, request) //nolint:bodyclose // after CONNECT the body is the connection itself
 	if err != nil {
 		return nil, err
 	}
-	// The body of an answer to CONNECT is the connection itself.
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("it answered %s", response.Status)
 	}

@@ -89,7 +89,8 @@ var _ = Describe("the way out", func() {
 		Expect(err).NotTo(HaveOccurred())
 		ctx, stop := context.WithCancel(context.Background())
 		DeferCleanup(stop)
-		go func() { _ = ServeOut(ctx, listener, freeAddress()) }() //nolint:errcheck // it ends with the test
+		ended := make(chan error, 1)
+		go func() { ended <- ServeOut(ctx, listener, freeAddress()) }()
 		_, err = dial(listener.Addr().String()).Read(make([]byte, 1))
 		Expect(err).To(HaveOccurred())
 	})
