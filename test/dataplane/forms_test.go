@@ -156,6 +156,18 @@ var _ = Describe("OPTIONS of a browser", func() {
 		Entry("on an unlisted path", "/narrow/v1/files", "404 client unknown_url", ""),
 	)
 
+	It("is refused even where the platform has one: Envoy passes over its CORS filter where a route answers by itself, as entry does", func() {
+		id := newID()
+		r := send(request(id, "OPTIONS /browser"+chatPath, nil, preflight()...))
+		refused(r, id, "405 client method_not_allowed")
+		Expect(r.header).NotTo(HaveKey("Access-Control-Allow-Origin"))
+		Expect(world.tls.requests(id)).To(BeEmpty())
+		// The policy is there: rule pass has it.
+		r = send(request(id, "OPTIONS /browser"+chatPath, nil, append(preflight(), "x-tarsbackend-pass", "token-of-browser")...))
+		Expect(r.status).To(Equal(http.StatusOK))
+		Expect(r.header.Get("access-control-allow-origin")).To(Equal("https://app.example.com"))
+	})
+
 	It("on a forwarded path is TARS's to answer", func() {
 		id := newID()
 		got := arrived(id)

@@ -66,7 +66,7 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 	forward.Allow = narrow.Allow
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
 	cfg.Routes = []config.Route{open, narrow, forward}
-	for _, name := range []string{"plain", "secured", "unprocessed", "dead", "empty", "fake", "limited-openai", "limited-anthropic", "hurried", "impatient"} {
+	for _, name := range []string{"plain", "secured", "unprocessed", "dead", "empty", "fake", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser"} {
 		cfg.Routes = append(cfg.Routes, testRoute(name, "/"+name))
 	}
 	for _, r := range cfg.Routes {
@@ -85,6 +85,8 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 			e.Cluster = e.Name
 		case "limited-openai", "limited-anthropic":
 			e.Limited = true
+		case "browser":
+			e.CORS = true
 		case "hurried":
 			e.Timeout = "0.5s"
 		case "impatient":

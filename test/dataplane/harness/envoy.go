@@ -32,8 +32,8 @@ type Route struct {
 	// processor, "" for none.
 	Cluster, Processor string
 	// Secured asks for the client key "client-key", Limited lets one request
-	// an hour pass.
-	Secured, Limited bool
+	// an hour pass, CORS lets the pages of https://app.example.com ask.
+	Secured, Limited, CORS bool
 	// Timeout is for the whole answer (default none), IdleTimeout for a pause
 	// in it (default 60s); both as in Envoy's configuration.
 	Timeout, IdleTimeout string
