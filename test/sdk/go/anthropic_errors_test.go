@@ -107,6 +107,7 @@ var _ = Describe("Anthropic's SDK, with an error", func() {
 		refusal := anthropicRefusal(err)
 		Expect([]any{refusal.StatusCode, source(refusal.Response), refusal.Type()}).
 			To(Equal([]any{429, "limit", anthropic.ErrorTypeRateLimitError}))
+		Expect(refusal.Response.Header.Get("retry-after")).To(MatchRegexp(`^[1-9]\d*$`))
 	})
 
 	It("of the time limit, is told so", func(ctx SpecContext) {

@@ -105,6 +105,7 @@ var _ = Describe("OpenAI's SDK, with an error", func() {
 		refusal := openaiRefusal(err)
 		Expect([]any{refusal.StatusCode, source(refusal.Response), refusal.Type, refusal.Code}).
 			To(Equal([]any{429, "limit", "rate_limit_error", "rate_limit_exceeded"}))
+		Expect(refusal.Response.Header.Get("retry-after")).To(MatchRegexp(`^[1-9]\d*$`))
 	})
 
 	It("of the time limit, is told so", func(ctx SpecContext) {

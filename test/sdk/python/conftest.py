@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every test gets."""
 
+import os
+
 import anthropic
 import openai
 import pytest
@@ -8,8 +10,18 @@ import pytest
 import stage as stages
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_of_the_developers():
+    """The SDKs read keys and addresses, and HTTP clients a proxy, from the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.upper().startswith(("OPENAI_", "ANTHROPIC_")) or name.upper().endswith("_PROXY"):
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(scope="session")
-def stage():
+def stage(nothing_of_the_developers):
     running = stages.Stage()
     yield running
     running.close()

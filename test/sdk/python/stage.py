@@ -11,6 +11,9 @@ import urllib.parse
 import urllib.request
 import uuid
 
+# What the tests were started with: the stage is built with Go, which may need a
+# proxy that the SDKs must not use.
+ENVIRONMENT = dict(os.environ)
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # How long what a client has given up may take to be seen upstream, in seconds.
 SETTLE = 10
@@ -27,7 +30,7 @@ class Stage:
         program = os.environ.get("TARS_SDK_STAGE")
         command = [program] if program else ["go", "run", "./test/sdk/stage"]
         self.process = subprocess.Popen(
-            [*command, "--root", str(ROOT)], cwd=ROOT, text=True,
+            [*command, "--root", str(ROOT)], cwd=ROOT, env=ENVIRONMENT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         line = self.process.stdout.readline()

@@ -100,6 +100,7 @@ def test_a_limit_of_the_platform(anthropic_at, stage):
         except anthropic.RateLimitError as refusal:
             raised.append((refusal, call))
     of_ours(*raised[-1], 429, "rate_limit_error", "limit")
+    assert 0 < int(raised[-1][0].response.headers["retry-after"]) <= 3600
 
 
 def test_tars_out_of_reach(anthropic_at, call):

@@ -149,7 +149,9 @@ def test_a_limit_of_the_platform(openai_at, stage):
     refusal = raised[-1]
     assert (refusal.code, refusal.type) == ("rate_limit_exceeded", "rate_limit_error")
     assert stages.source(refusal.response) == "limit"
-    assert refusal.response.headers["x-ratelimit-remaining"] == "0"
+    headers = refusal.response.headers
+    assert headers["x-ratelimit-remaining"] == "0"
+    assert 0 < int(headers["retry-after"]) <= 3600, "the SDK has to know how long to wait"
 
 
 def test_tars_out_of_reach(openai_at, call):
@@ -227,6 +229,14 @@ def test_an_error_within_a_200(openai_at, call):
     answer = chat(openai_at(), call, wishes={"error": "inside-200"})
     assert answer.choices is None
     assert answer.error == {"code": 402, "message": "Insufficient credits"}
+    call.reached()
+
+
+def test_an_error_within_a_200_instead_of_a_stream(openai_at, call):
+    """Nor does it here: an app that asked for a stream gets one without a chunk."""
+    with chat(openai_at(), call, wishes={"error": "inside-200"}, stream=True) as stream:
+        assert stream.response.headers["content-type"] == "application/json"
+        assert list(stream) == []
     call.reached()
 
 
