@@ -98,6 +98,25 @@ def test_chat_by_an_asynchronous_client(stage, call):
     call.reached()
 
 
+def test_a_long_chat(openai_at, call):
+    """As long as one with pictures in it: most of it is behind the model's name."""
+    content = "é✓\\n" * 1_000_000
+    answer = openai_at().chat.completions.create(
+        model="gpt-4o-mini", messages=[{"role": "user", "content": content}], extra_headers=call.headers())
+    assert stages.digest(content) in answer.choices[0].message.content
+    assert call.reached()["bodyBytes"] > 5_000_000
+
+
+def test_a_file_on_a_route_that_forwards(openai_at, call):
+    """The stand-in knows no files, but it is TARS that says so, and got all of it."""
+    with pytest.raises(openai.NotFoundError) as caught:
+        openai_at("forward").files.create(file=("a.txt", b"x" * 100_000), purpose="user_data", extra_headers=call.headers())
+    assert stages.source(caught.value.response) == "tars"
+    entry = call.reached()
+    assert entry["path"] == "/v1/files" and entry["bodyBytes"] > 100_000
+    assert entry["headers"]["content-type"].startswith("multipart/form-data; boundary=")
+
+
 def test_tools(openai_at, stage):
     client, messages = openai_at(), list(MESSAGES)
     first = stages.Call(stage)

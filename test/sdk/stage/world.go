@@ -140,6 +140,8 @@ func stageRoutes() (config.Config, []harness.Route) {
 	narrow.Allow = []string{"gpt-4o-mini", "claude-*"}
 	narrow.Aliases = []config.Alias{{Name: "fast", Model: "xai/grok-4.5"}}
 	small.MaxRequestBytes = smallBody
+	forward := newRoute("forward")
+	forward.ForwardUnlistedPaths = true
 	secured.inEnvoy.Secured = true
 	dead.inEnvoy.Cluster = "dead"
 	// One for the whole answer, one for pauses in it.
@@ -149,7 +151,7 @@ func stageRoutes() (config.Config, []harness.Route) {
 	limited := newRoute("limited")
 	limited.inEnvoy.Limited = true
 
-	all := []route{narrow, small, secured, dead, hurried, impatient, limited, open}
+	all := []route{narrow, small, forward, secured, dead, hurried, impatient, limited, open}
 	cfg := config.Config{Version: config.Version, DrainSeconds: 1}
 	inEnvoy := make([]harness.Route, 0, len(all))
 	for _, r := range all {
