@@ -5,7 +5,6 @@ package dataplane
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -102,32 +101,39 @@ var _ = Describe("Usage", Ordered, func() {
 	})
 })
 
-var _ = Describe("Every error of the stand-in", func() {
-	for _, name := range behaviour.ErrorNames() {
-		for _, body := range []string{chat, chatUsage} {
-			It(fmt.Sprintf("%s arrives as it was sent, stream %v", name, body == chatUsage), func() {
-				req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, world.fake.URL()+chatPath, strings.NewReader(body))
-				Expect(err).NotTo(HaveOccurred())
-				for key, value := range map[string]string{"authorization": credential, "content-type": "application/json", "x-fake-error": name} {
-					req.Header.Set(key, value)
-				}
-				resp, err := world.client.Do(req)
-				Expect(err).NotTo(HaveOccurred())
-				direct, err := io.ReadAll(resp.Body)
-				Expect(err).NotTo(HaveOccurred())
-				Expect(resp.Body.Close()).To(Succeed())
+// direct asks the stand-in without the gateway.
+func direct(path, body, failure string) reply {
+	GinkgoHelper()
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, world.fake.URL()+path, strings.NewReader(body))
+	Expect(err).NotTo(HaveOccurred())
+	for key, value := range map[string]string{"authorization": credential, "content-type": "application/json", "x-fake-error": failure} {
+		req.Header.Set(key, value)
+	}
+	return send(req)
+}
 
+var _ = Describe("Every error of the stand-in", func() {
+	for _, c := range []struct{ path, body string }{
+		{chatPath, chat}, {chatPath, chatUsage}, {"/v1/messages", message}, {"/v1/messages", messages},
+		{"/v1/responses", input}, {"/v1/embeddings", input}, {"/v1/completions", legacyStream},
+	} {
+		for _, name := range behaviour.ErrorNames() {
+			It(fmt.Sprintf("%s arrives from %s as it was sent, stream %v", name, c.path, strings.Contains(c.body, `"stream"`)), func() {
+				want := direct(c.path, c.body, name)
 				id := newID()
-				r := post("/fake"+chatPath, id, body, "x-fake-error", name)
-				Expect(r.status).To(Equal(resp.StatusCode))
-				Expect(r.header.Get("content-type")).To(Equal(resp.Header.Get("content-type")))
-				Expect(r.header.Get("retry-after")).To(Equal(resp.Header.Get("retry-after")))
+				r := post("/fake"+c.path, id, c.body, "x-fake-error", name)
+				Expect(r.status).To(Equal(want.status))
+				Expect(r.header.Get("content-type")).To(Equal(want.header.Get("content-type")))
+				Expect(r.header.Get("retry-after")).To(Equal(want.header.Get("retry-after")))
 				if name != behaviour.ErrorMidStream {
-					Expect(r.body).To(Equal(string(direct)))
+					Expect(r.body).To(Equal(want.body))
 				}
 				Expect(world.envoy.line(id).Tars).To(HaveKey("error_class"))
-				if resp.StatusCode >= http.StatusBadRequest {
-					Expect(r.header.Get("x-tarsbackend-error-source")).To(Equal("tars"))
+				Expect(r.header.Get("x-request-id")).To(Equal(id))
+				if want.status >= http.StatusBadRequest {
+					Expect(r.header.Values("x-tarsbackend-error-source")).To(Equal([]string{"tars"}))
+				} else {
+					Expect(r.header).NotTo(HaveKey("X-Tarsbackend-Error-Source"))
 				}
 			})
 		}
