@@ -33,7 +33,7 @@ begin 'tests'
 rm -rf "$reports"
 mkdir -p "$reports"
 status=0
-go run github.com/onsi/ginkgo/v2/ginkgo run -r --skip-package=test/e2e \
+go run github.com/onsi/ginkgo/v2/ginkgo run -r --skip-package=test/e2e,test/sdk \
   --race --randomize-all --fail-on-pending --fail-on-empty --keep-going \
   --procs="${TEST_PROCS:-1}" --compilers=2 --timeout=30m --poll-progress-after=60s \
   --output-dir="$reports" --junit-report=junit.xml "$@" || status=$?

@@ -23,8 +23,8 @@ const (
 	nonroot       = int64(65532)
 
 	// preStopSeconds is how long a pod that ends still takes new requests:
-	// until Envoy has learned that it is leaving.
-	preStopSeconds = int64(5)
+	// until Envoy has learned that it is leaving, on a busy machine too.
+	preStopSeconds = int64(10)
 	// stopMarginSeconds is what a pod gets after its drain to end by itself.
 	stopMarginSeconds = int64(5)
 )

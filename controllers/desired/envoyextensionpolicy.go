@@ -86,6 +86,20 @@ func extProcCluster() *egv1a1.ClusterSettings {
 			PanicThreshold: new(uint32(1)),
 		},
 		CircuitBreaker: circuitBreaker(),
+		// A replica that dies, or lets its connection go in the moment that Envoy
+		// picks it, has not answered yet: another one can. Envoy does not avoid
+		// the one that failed, so it takes several tries to come by it. Nothing
+		// has been sent to TARS then, and nothing is retried after the first
+		// answer.
+		Retry: &egv1a1.Retry{
+			NumRetries: new(int32(8)),
+			RetryOn: &egv1a1.RetryOn{Triggers: []egv1a1.TriggerEnum{
+				egv1a1.ConnectFailure, egv1a1.RefusedStream, egv1a1.Reset, egv1a1.Unavailable,
+			}},
+			PerRetry: &egv1a1.PerRetryPolicy{BackOff: &egv1a1.BackOffPolicy{
+				BaseInterval: new(gatewayv1.Duration("10ms")), MaxInterval: new(gatewayv1.Duration("100ms")),
+			}},
+		},
 		// The windows of the external processor's own side.
 		HTTP2: &egv1a1.HTTP2Settings{
 			InitialStreamWindowSize:     new(resource.MustParse("256Ki")),

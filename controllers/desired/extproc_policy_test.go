@@ -55,6 +55,15 @@ var _ = Describe("The external processor's policy", func() {
 		Expect(health.PanicThreshold).To(HaveValue(BeEquivalentTo(1)))
 	})
 
+	It("has another replica asked when one cannot answer", func() {
+		retry := extProc.BackendSettings.Retry
+		Expect(retry.NumRetries).To(HaveValue(BeEquivalentTo(8)))
+		Expect(retry.RetryOn.Triggers).To(ConsistOf(egv1a1.ConnectFailure, egv1a1.RefusedStream, egv1a1.Reset, egv1a1.Unavailable))
+		Expect(retry.RetryOn.HTTPStatusCodes).To(BeEmpty())
+		Expect(retry.PerRetry.BackOff.BaseInterval).To(HaveValue(BeEquivalentTo("10ms")))
+		Expect(retry.PerRetry.BackOff.MaxInterval).To(HaveValue(BeEquivalentTo("100ms")))
+	})
+
 	It("ends the requests of a hung replica within fifteen seconds", func() {
 		keepalive := extProc.BackendSettings.HTTP2.ConnectionKeepalive
 		Expect(keepalive.Interval).To(HaveValue(BeEquivalentTo("10s")))

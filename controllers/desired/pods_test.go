@@ -36,12 +36,12 @@ var _ = Describe("The external processor's pods", func() {
 		Expect(container.ImagePullPolicy).To(BeEmpty(), "Kubernetes' default depends on the tag")
 	})
 
-	It("roll without a gap: one more first, five seconds of new requests at the end", func() {
+	It("roll without a gap: one more first, ten seconds of new requests at the end", func() {
 		deployment := only[*appsv1.Deployment](build(readInput("minimal")))
 		Expect(deployment.Spec.Strategy.RollingUpdate.MaxUnavailable).To(HaveValue(Equal(intstr.FromInt32(0))))
 		Expect(deployment.Spec.Strategy.RollingUpdate.MaxSurge).To(HaveValue(Equal(intstr.FromString("25%"))))
 		container := deployment.Spec.Template.Spec.Containers[0]
-		Expect(container.Lifecycle.PreStop.Sleep.Seconds).To(Equal(int64(5)))
+		Expect(container.Lifecycle.PreStop.Sleep.Seconds).To(Equal(int64(10)))
 		Expect(container.ReadinessProbe.PeriodSeconds).To(Equal(int32(1)))
 		Expect(container.ReadinessProbe.GRPC.Port).To(Equal(int32(9002)))
 		killedAfter := container.LivenessProbe.PeriodSeconds * container.LivenessProbe.FailureThreshold

@@ -134,7 +134,7 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 	DeferCleanup(world.main.kill)
 	world.envoy = startEnvoy(harness.EnvoyConfig{
 		Routes:     inEnvoy,
-		Processors: map[string]string{"main": port(world.main.GRPC)},
+		Processors: map[string][]string{"main": {port(world.main.GRPC)}},
 		Upstreams: map[string]harness.Upstream{
 			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"}, "empty": {},
 			"fake": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.fake.CA()},

@@ -54,7 +54,7 @@ type EnvoyConfig struct {
 	Routes     []Route
 	// Processors are the ports of external processors, Upstreams the clusters,
 	// by name.
-	Processors map[string]string
+	Processors map[string][]string
 	Upstreams  map[string]Upstream
 }
 

@@ -90,7 +90,7 @@ func (w *world) start(ctx context.Context, o harness.Options) error {
 	}
 	envoy, err := harness.StartEnvoy(ctx, o, harness.EnvoyConfig{
 		Credential: "Bearer " + injected, Routes: routes,
-		Processors: map[string]string{"main": processorPort},
+		Processors: map[string][]string{"main": {processorPort}},
 		Upstreams:  map[string]harness.Upstream{"tars": {Port: fakePort, CA: fake.CA()}, "dead": {Port: unused}},
 	})
 	if err != nil {
