@@ -191,7 +191,7 @@ func (s *session) requestBody(m *extprocv3.HttpBody) error {
 	return unexpected("request body")
 }
 
-// requestTrailers refuses: behind a retry policy, Envoy (1.39, 1.40) sends
+// requestTrailers refuses: behind a retry policy, Envoy (1.39) sends
 // the body of a request with trailers twice in this mode. Nobody's SDK sends
 // trailers, and HTTP/1 ones do not get here.
 func (s *session) requestTrailers() error {
