@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/tars-operator/tars-operator/test/cluster/internal/forward"
 	"github.com/tars-operator/tars-operator/test/cluster/internal/host"
@@ -47,12 +48,8 @@ func (e env) addEgress(ctx context.Context, name, port, via string) error {
 		return err
 	}
 	// Said now, where somebody reads it, rather than by connections that end.
-	outside, err := forward.DialOut(ctx, via)
-	if err != nil {
-		return fmt.Errorf("this machine has no way to it (behind a proxy, set HTTPS_PROXY): %w", err)
-	}
-	if err := outside.Close(); err != nil {
-		return fmt.Errorf("trying the way out: %w", err)
+	if err := tryWayOut(ctx, via); err != nil {
+		return err
 	}
 	record := e.file("egress-" + port + ".json")
 	if p, ok := host.Recorded(record); ok {
@@ -69,6 +66,20 @@ func (e env) addEgress(ctx context.Context, name, port, via string) error {
 		return err
 	}
 	return e.setAliases(ctx, aliases{name: node.Address})
+}
+
+// wayOutTimeout bounds the look whether there is a way out.
+const wayOutTimeout = 2 * time.Second
+
+// tryWayOut says whether this machine reaches a target (host:port).
+func tryWayOut(ctx context.Context, target string) error {
+	ctx, cancel := context.WithTimeout(ctx, wayOutTimeout)
+	defer cancel()
+	outside, err := forward.DialOut(ctx, target)
+	if err != nil {
+		return fmt.Errorf("this machine has no way to %s (behind a proxy, set HTTPS_PROXY): %w", target, err)
+	}
+	return outside.Close()
 }
 
 // runEgress serves the listener that it was started with.

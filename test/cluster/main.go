@@ -29,6 +29,7 @@ usage: test/cluster/cluster COMMAND [--name NAME] [FLAGS] [ARGUMENTS]
 the cluster (root)
   preflight [--install]     say all that this machine lacks, in 2 s, and change nothing
                             (--install: apt-get install what is missing, first)
+      --egress HOST:PORT    whether this machine has a way to it, too
   up                        a running cluster; again: the same one, or what a killed
                             run left half done from the start
       --install             as for preflight

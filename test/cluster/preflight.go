@@ -18,14 +18,20 @@ import (
 // preflightCommand says everything that this machine lacks, at once.
 func preflightCommand(ctx context.Context, e env, args []string) error {
 	var install bool
+	var outside string
 	rest, err := parse("preflight", args, func(set *flag.FlagSet) {
 		set.BoolVar(&install, "install", false, "")
+		set.StringVar(&outside, "egress", "", "")
 	})
 	if err := none("preflight", rest, err); err != nil {
 		return err
 	}
 	begin := time.Now()
-	if err := e.check(ctx, install); err != nil {
+	err = e.check(ctx, install)
+	if outside != "" {
+		err = errors.Join(err, tryWayOut(ctx, outside))
+	}
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(e.out, "this machine can run a local cluster (looked at in %.1f s)\n", time.Since(begin).Seconds())

@@ -41,7 +41,11 @@ func (l *Lab) loader() *loader {
 // Preflight says all that is missing at once, and changes nothing.
 func (l *Lab) Preflight(ctx context.Context) error {
 	if l.Context == "" {
-		_, err := l.Cluster(ctx, "preflight")
+		args := []string{"preflight"}
+		if l.Outside != nil {
+			args = append(args, "--egress", l.Outside.target())
+		}
+		_, err := l.Cluster(ctx, args...)
 		return err
 	}
 	var missing []error

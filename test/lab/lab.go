@@ -82,6 +82,14 @@ type Outside struct {
 	TrustCA string
 }
 
+// target is what is dialled.
+func (o *Outside) target() string {
+	if o.Via != "" {
+		return o.Via
+	}
+	return endpoint + ":443"
+}
+
 // Up brings the cluster, Envoy Gateway and the stand-in up, and loads the
 // images of this checkout. A second call only does what has changed.
 func (l *Lab) Up(ctx context.Context) error {
