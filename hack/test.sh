@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+[[ -t 1 ]] || export GINKGO_NO_COLOR=1
 reports=$PWD/.cache/test
 steps=3
 step=0
@@ -37,6 +38,18 @@ go run github.com/onsi/ginkgo/v2/ginkgo run -r --skip-package=test/e2e,test/sdk 
   --race --randomize-all --fail-on-pending --fail-on-empty --keep-going \
   --procs="${TEST_PROCS:-1}" --compilers=2 --timeout=30m --poll-progress-after=60s \
   --output-dir="$reports" --junit-report=junit.xml "$@" || status=$?
+
+# What failed, once more and in plain text, where a log of any length ends.
+awk '
+  function plain(text) {
+    gsub(/&#xA;/, "\n    ", text); gsub(/&#x9;/, " ", text); gsub(/&#34;/, "\"", text); gsub(/&#39;/, "\047", text)
+    gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&amp;/, "\\&", text)
+    return text
+  }
+  /<testcase /        { name = $0; sub(/.* name="/, "", name); sub(/" classname="/, " (", name); sub(/" status=".*/, ")", name) }
+  /<(failure|error) / { text = $0; sub(/^[^>]*>/, "", text); sub(/<\/(failure|error)>.*/, "", text)
+                        print "FAILED " plain(name) "\n    " plain(substr(text, 1, 1500)) }
+' "$reports/junit.xml" 2>/dev/null || true
 
 # Set-up and clean-up nodes are in the report too; only [It] is a test.
 count() { grep -o "<testcase name=\"\[It\][^>]*status=\"$1\"" "$reports/junit.xml" | wc -l || true; }
