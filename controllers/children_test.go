@@ -55,7 +55,7 @@ func (w *world) versions(ctx context.Context, g Gomega) map[string]string {
 // named tars; ConfigMaps carry a hash at the end.
 func childNames() []string {
 	return []string{
-		"Secret tars-credential", "Backend tars", "HTTPRouteFilter tars-credential", "HTTPRouteFilter tars-unprocessed",
+		"Secret tars-credential", "Backend tars", "HTTPRouteFilter tars-credential",
 		"HTTPRoute tars", "EnvoyExtensionPolicy tars", "BackendTrafficPolicy tars", "ConfigMap tars-extproc-*",
 		"Deployment tars-extproc", "Service tars-extproc", "ServiceAccount tars-extproc",
 		"PodDisruptionBudget tars-extproc", "NetworkPolicy tars-extproc",

@@ -25,7 +25,6 @@ var edits = map[string]struct {
 	"Secret tars-credential":           {`{"data":{"credential":"eA=="}}`, []string{"data", "credential"}},
 	"Backend tars":                     {`{"spec":{"fallback":true,"endpoints":[{"fqdn":{"hostname":"a.example.com","port":443}}]}}`, []string{"spec", "endpoints"}},
 	"HTTPRouteFilter tars-credential":  {`{"spec":{"credentialInjection":{"overwrite":false}}}`, []string{"spec", "credentialInjection", "overwrite"}},
-	"HTTPRouteFilter tars-unprocessed": {`{"spec":{"directResponse":{"statusCode":200}}}`, []string{"spec", "directResponse", "statusCode"}},
 	"HTTPRoute tars":                   {`{"spec":{"rules":[{"name":"mine"}]}}`, []string{"spec", "rules"}},
 	"EnvoyExtensionPolicy tars":        {`{"spec":{"extProc":[]}}`, []string{"spec", "extProc"}},
 	"BackendTrafficPolicy tars":        {`{"spec":{"mergeType":"JSONMerge"}}`, []string{"spec", "mergeType"}},
@@ -203,8 +202,8 @@ var _ = Describe("At rest", func() {
 				applies++
 			}
 		}
-		// 13 children, the finalizer, and the HTTPRoute once more for its hash.
-		Expect(applies).To(Equal(15))
+		// 12 children, the finalizer, and the HTTPRoute once more for its hash.
+		Expect(applies).To(Equal(14))
 		Expect(statuses).To(BeNumerically("<=", 8))
 	})
 

@@ -86,25 +86,35 @@ func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*dae
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 	)
-	extprocv3.RegisterExternalProcessorServer(d.grpc, server.New(server.Options{
+	processor := server.New(server.Options{
 		Config: cfg, Hash: hash, Replica: os.Getenv(envPodName), Budget: budget, Metrics: counters, Log: log,
-	}))
+	})
+	extprocv3.RegisterExternalProcessorServer(d.grpc, processor)
 	healthv1.RegisterHealthServer(d.grpc, d.health)
-	d.http = &http.Server{Handler: d.routes(counters.Handler()), ReadHeaderTimeout: headerTimeout}
+	d.http = &http.Server{Handler: d.routes(counters.Handler(), processor.Unprocessed), ReadHeaderTimeout: headerTimeout}
 	return d, nil
 }
 
-// routes are those of the HTTP port.
-func (d *daemon) routes(metrics http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+// routes are those of the HTTP port: of monitoring, and of the route's rule
+// entry, which gets every other path. That one is no pattern of the mux, as the
+// mux would redirect paths that it finds unclean.
+func (d *daemon) routes(metrics http.Handler, unprocessed http.HandlerFunc) http.Handler {
+	own := http.NewServeMux()
+	own.Handle("GET /metrics", metrics)
+	own.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	own.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !d.ready.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/metrics", "/healthz", "/readyz":
+			own.ServeHTTP(w, r)
+		default:
+			unprocessed(w, r)
+		}
+	})
 }
 
 // serve runs until ctx ends and everything in flight has ended, or the drain

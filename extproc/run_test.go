@@ -156,6 +156,11 @@ var _ = Describe("Run", func() {
 			status, _ := get("http://" + r.http + path)
 			Expect(status).To(Equal(http.StatusOK), path)
 		}
+		for _, path := range []string{"/v1/models", "/v1//models", "/v1/../metrics", "/"} {
+			status, body := get("http://" + r.http + path)
+			Expect(status).To(Equal(http.StatusServiceUnavailable), path)
+			Expect(body).To(ContainSubstring("request_not_processed"), path)
+		}
 		_, metrics := get("http://" + r.http + "/metrics")
 		Expect(metrics).To(And(ContainSubstring("tars_held_bytes_limit 4e+08"), ContainSubstring("go_goroutines"), ContainSubstring("process_")))
 		Expect(r.logs.String()).NotTo(ContainSubstring("too small"))

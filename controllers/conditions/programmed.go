@@ -13,10 +13,6 @@ import (
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 )
 
-// Condition types of an HTTPRoute's parent that Envoy Gateway adds to those of
-// Gateway API (internal/gatewayapi/status/route.go).
-const routeBackendsAvailable = "BackendsAvailable"
-
 // programmed says whether Envoy Gateway accepted every object of ours.
 func programmed(o Observation) verdict {
 	parents := served(o)
@@ -101,6 +97,9 @@ func allRoutesResolved(o Observation, parents []Parent) bool {
 }
 
 // routeResolved says whether a parent resolved everything that the route names.
+// Envoy Gateway's BackendsAvailable is not among what it asks: the only backend
+// with endpoints is the external processor's Service, and whether that has any
+// is told by ExtProcAvailable.
 func routeResolved(o Observation, p Parent) verdict {
 	status, v := routeStatus(o, p)
 	if status == nil {
@@ -115,15 +114,9 @@ func routeResolved(o Observation, p Parent) verdict {
 	if resolved != nil && resolved.Status == metav1.ConditionFalse {
 		return refused(resolved)
 	}
-	bad := map[string]metav1.ConditionStatus{
-		string(gatewayv1.RouteConditionPartiallyInvalid): metav1.ConditionTrue,
-		routeBackendsAvailable:                           metav1.ConditionFalse,
-	}
-	for i := range status.Conditions {
-		c := &status.Conditions[i]
-		if badStatus, ok := bad[c.Type]; ok && c.Status == badStatus && c.ObservedGeneration == o.Route.Generation {
-			return refused(c)
-		}
+	partly := meta.FindStatusCondition(status.Conditions, string(gatewayv1.RouteConditionPartiallyInvalid))
+	if partly != nil && partly.Status == metav1.ConditionTrue && partly.ObservedGeneration == o.Route.Generation {
+		return refused(partly)
 	}
 	if resolved == nil || resolved.Status == metav1.ConditionTrue {
 		return v

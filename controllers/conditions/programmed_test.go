@@ -62,9 +62,9 @@ var _ = DescribeTable("Programmed, our objects", check,
 		o.routeSays(cond("PartiallyInvalid", isTrue, "UnsupportedValue", "Dropped Rule(s) [1]"))
 		o.Route.Status.Parents[0].Conditions[2].ObservedGeneration--
 	}, programmedIs(isTrue, v1alpha1.ReasonProgrammed)),
-	Entry("is False when the route's backends are not available", func(o *Observation) {
+	Entry("is True while the external processor has no endpoint: ExtProcAvailable tells that", func(o *Observation) {
 		o.routeSays(cond("BackendsAvailable", isFalse, "EndpointsNotFound", "none"))
-	}, programmedIs(isFalse, v1alpha1.ReasonRouteNotResolved, "EndpointsNotFound: none")),
+	}, programmedIs(isTrue, v1alpha1.ReasonProgrammed)),
 	Entry("is Unknown when the route has no ResolvedRefs", func(o *Observation) {
 		o.Route.Status.Parents[0].Conditions = o.Route.Status.Parents[0].Conditions[:1]
 	}, programmedIs(isUnknown, v1alpha1.ReasonPending, "HTTPRoute tars has no status")),

@@ -33,7 +33,6 @@ func Build(in Input) (Objects, error) {
 	translated := []client.Object{
 		Backend(in.Backend),
 		CredentialFilter(in.Backend),
-		UnprocessedFilter(in.Backend),
 		EnvoyExtensionPolicy(in.Backend),
 		BackendTrafficPolicy(in.Backend),
 	}

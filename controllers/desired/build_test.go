@@ -52,7 +52,7 @@ var _ = Describe("Build", func() {
 		Expect(order).To(HaveExactElements(
 			"Secret tars-credential", "ConfigMap tars-extproc-"+objects.ConfigHash, "ServiceAccount tars-extproc",
 			"NetworkPolicy tars-extproc", "Service tars-extproc", "Deployment tars-extproc", "PodDisruptionBudget tars-extproc",
-			"Backend tars", "HTTPRouteFilter tars-credential", "HTTPRouteFilter tars-unprocessed",
+			"Backend tars", "HTTPRouteFilter tars-credential",
 			"EnvoyExtensionPolicy tars", "BackendTrafficPolicy tars", "HTTPRoute tars",
 		))
 	})

@@ -158,7 +158,7 @@ func expectSameListener(before, after map[string]string) {
 	GinkgoHelper()
 	for _, id := range []string{
 		"EnvoyExtensionPolicy tars", "Service tars-extproc",
-		"HTTPRouteFilter tars-credential", "HTTPRouteFilter tars-unprocessed",
+		"HTTPRouteFilter tars-credential",
 	} {
 		Expect(before).To(HaveKey(id))
 		Expect(after).To(HaveKeyWithValue(id, before[id]))

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -24,10 +25,14 @@ var removedHeaders = []string{
 }
 
 // HTTPRoute sends a request to TARS only after the external processor said so.
-// Rule entry matches the path alone and has no backend: it answers 503. Rule
-// pass asks, besides, for a header that only the external processor adds, and
-// has the backend with the key. Without the external processor or its policy
-// nothing gets through.
+// Rule entry matches the path alone and leads to a port of the external
+// processor that answers 503 to everything. Rule pass asks, besides, for a
+// header that only the external processor adds, and has the backend with the
+// key. Without the external processor or its policy nothing gets through.
+//
+// Rule entry has a backend, where a direct response would do, because Envoy
+// chooses the filters of a request by the rule that it matches first, and some,
+// as CORS and upgrades, pass over rules that answer directly.
 func HTTPRoute(in Input) *gatewayv1.HTTPRoute {
 	b := in.Backend
 	return &gatewayv1.HTTPRoute{
@@ -62,7 +67,15 @@ func entryRule(b *v1alpha1.TarsBackend) gatewayv1.HTTPRouteRule {
 	return gatewayv1.HTTPRouteRule{
 		Name:    new(gatewayv1.SectionName("entry")),
 		Matches: []gatewayv1.HTTPRouteMatch{{Path: pathMatch(b)}},
-		Filters: []gatewayv1.HTTPRouteFilter{filterRef(childName(b, suffixUnprocessed))},
+		BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{
+			BackendObjectReference: gatewayv1.BackendObjectReference{
+				Group: new(gatewayv1.Group(corev1.GroupName)),
+				Kind:  new(gatewayv1.Kind("Service")),
+				Name:  gatewayv1.ObjectName(extProcName(b)),
+				Port:  new(httpPort),
+			},
+			Weight: new(int32(1)),
+		}}},
 	}
 }
 

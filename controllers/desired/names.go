@@ -16,9 +16,8 @@ const maxName = 63
 
 // Suffixes of children's names.
 const (
-	suffixCredential  = "-credential"
-	suffixUnprocessed = "-unprocessed"
-	suffixExtProc     = "-extproc"
+	suffixCredential = "-credential"
+	suffixExtProc    = "-extproc"
 )
 
 // childName is the name of a child: the TarsBackend's name and a suffix, cut

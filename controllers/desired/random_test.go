@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -58,7 +59,8 @@ func expectInvariants(seed string, in desired.Input, objects desired.Objects) {
 		Expect(deployment.Spec.Template.Labels).To(HaveKeyWithValue(key, value), seed)
 	}
 	rules := only[*gatewayv1.HTTPRoute](objects).Spec.Rules
-	Expect(rules[0].BackendRefs).To(BeEmpty(), seed)
+	Expect(rules[0].BackendRefs).To(HaveLen(1), seed)
+	Expect(rules[0].BackendRefs[0].Name).To(BeEquivalentTo(only[*corev1.Service](objects).Name), seed)
 	Expect(rules[1].Matches[0].Headers).NotTo(BeEmpty(), seed)
 }
 
@@ -74,7 +76,7 @@ func expectSameListenerKinds(before, after map[string]string) {
 			}
 		}
 	}
-	Expect(compared).To(Equal(4))
+	Expect(compared).To(Equal(3))
 }
 
 // randomInput fills a spec at random: most of it would not pass the CRD, which

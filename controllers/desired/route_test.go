@@ -19,14 +19,19 @@ import (
 )
 
 var _ = Describe("The route", func() {
-	It("fails closed: only the rule that asks for the token has a backend and the key", func() {
+	It("fails closed: only the rule that asks for the token leads to TARS and has the key", func() {
 		objects := build(readInput("full"))
 		rules := only[*gatewayv1.HTTPRoute](objects).Spec.Rules
 		Expect(rules).To(HaveLen(2))
 		entry, pass := rules[0], rules[1]
 
-		Expect(entry.BackendRefs).To(BeEmpty())
-		Expect(entry.Filters).To(HaveLen(1))
+		service := only[*corev1.Service](objects)
+		Expect(entry.BackendRefs).To(HaveLen(1))
+		Expect(entry.BackendRefs[0].Kind).To(HaveValue(BeEquivalentTo("Service")))
+		Expect(entry.BackendRefs[0].Name).To(BeEquivalentTo(service.Name))
+		Expect(entry.BackendRefs[0].Port).To(HaveValue(Equal(service.Spec.Ports[1].Port)), "the port of HTTP, not of gRPC")
+		Expect(entry.BackendRefs[0].Filters).To(BeEmpty())
+		Expect(entry.Filters).To(BeEmpty())
 		Expect(entry.Matches).To(HaveLen(1))
 		Expect(entry.Matches[0].Headers).To(BeEmpty())
 
@@ -116,43 +121,34 @@ var _ = Describe("The route", func() {
 		}
 	})
 
-	DescribeTable("answers in JSON that names the layer when the external processor is not there",
-		func(body func(desired.Objects) *string, code string) {
-			inline := *body(build(readInput("minimal")))
-			Expect(len(inline)).To(BeNumerically("<", 4096), "Envoy's bound of a direct response")
-			const requestID = "%REQ(X-REQUEST-ID)%"
-			Expect(inline).To(ContainSubstring(requestID))
-			Expect(strings.ReplaceAll(inline, requestID, "")).NotTo(ContainSubstring("%"), "Envoy would take it for a command")
-			parsed := map[string]map[string]any{}
-			Expect(json.Unmarshal([]byte(inline), &parsed)).To(Succeed())
-			Expect(parsed["error"]).To(HaveKeyWithValue("type", "server_error"))
-			Expect(parsed["error"]).To(HaveKeyWithValue("code", code))
-			Expect(parsed["error"]).To(HaveKeyWithValue("param", BeNil()))
-			Expect(parsed["error"]["message"]).To(ContainSubstring("not sent to TARS"))
-		},
-		Entry("its policy is missing", func(o desired.Objects) *string {
-			for _, filter := range every[*egv1a1.HTTPRouteFilter](o) {
-				if direct := filter.Spec.DirectResponse; direct != nil {
-					Expect(direct.StatusCode).To(HaveValue(Equal(503)))
-					Expect(direct.Header.Set).To(ConsistOf(gatewayv1.HTTPHeader{Name: "x-tarsbackend-error-source", Value: "extproc"}))
-					return direct.Body.Inline
-				}
-			}
-			return nil
-		}, "request_not_processed"),
-		Entry("it cannot be reached", func(o desired.Objects) *string {
-			override := only[*egv1a1.BackendTrafficPolicy](o).Spec.ResponseOverride[0]
-			Expect(override.Source).To(HaveValue(Equal(egv1a1.ResponseOverrideSourceLocal)))
-			// 500 is Envoy Gateway's own answer while the Service has no endpoint.
-			Expect(override.Match.StatusCodes).To(HaveLen(2))
-			Expect(override.Match.StatusCodes[1].Value).To(HaveValue(Equal(500)))
-			Expect(override.Match.StatusCodes[0].Value).To(HaveValue(
-				BeEquivalentTo(*only[*egv1a1.EnvoyExtensionPolicy](o).Spec.ExtProc[0].StatusOnError)))
-			Expect(override.Response.StatusCode).To(HaveValue(Equal(503)))
-			Expect(override.Response.Header.Set).To(ConsistOf(gatewayv1.HTTPHeader{Name: "x-tarsbackend-error-source", Value: "extproc"}))
-			return override.Response.Body.Inline
-		}, "extproc_unavailable"),
-	)
+	It("answers in JSON, of both APIs' shapes, that names the layer when the external processor cannot be reached", func() {
+		objects := build(readInput("minimal"))
+		override := only[*egv1a1.BackendTrafficPolicy](objects).Spec.ResponseOverride[0]
+		Expect(override.Source).To(HaveValue(Equal(egv1a1.ResponseOverrideSourceLocal)))
+		// 500 is Envoy Gateway's own answer while the Service has no endpoint.
+		Expect(override.Match.StatusCodes).To(HaveLen(2))
+		Expect(override.Match.StatusCodes[1].Value).To(HaveValue(Equal(500)))
+		Expect(override.Match.StatusCodes[0].Value).To(HaveValue(
+			BeEquivalentTo(*only[*egv1a1.EnvoyExtensionPolicy](objects).Spec.ExtProc[0].StatusOnError)))
+		Expect(override.Response.StatusCode).To(HaveValue(Equal(503)))
+		Expect(override.Response.Header.Set).To(ConsistOf(gatewayv1.HTTPHeader{Name: "x-tarsbackend-error-source", Value: "extproc"}))
+
+		inline := *override.Response.Body.Inline
+		Expect(len(inline)).To(BeNumerically("<", 4096), "Envoy's bound of a direct response")
+		const requestID = "%REQ(X-REQUEST-ID)%"
+		Expect(inline).To(ContainSubstring(requestID))
+		Expect(strings.ReplaceAll(inline, requestID, "")).NotTo(ContainSubstring("%"), "Envoy would take it for a command")
+		var parsed struct {
+			Type  string
+			Error map[string]any
+		}
+		Expect(json.Unmarshal([]byte(inline), &parsed)).To(Succeed())
+		Expect(parsed.Type).To(Equal("error"), "as Anthropic's SDKs look for")
+		Expect(parsed.Error).To(HaveKeyWithValue("type", "server_error"))
+		Expect(parsed.Error).To(HaveKeyWithValue("code", "extproc_unavailable"))
+		Expect(parsed.Error).To(HaveKeyWithValue("param", BeNil()))
+		Expect(parsed.Error["message"]).To(ContainSubstring("not sent to TARS"))
+	})
 
 	DescribeTable("bounds requests in time",
 		func(name, connect, streamIdle, request string) {
@@ -175,18 +171,14 @@ func expectReferences(objects desired.Objects, secret string) {
 	GinkgoHelper()
 	rules := only[*gatewayv1.HTTPRoute](objects).Spec.Rules
 	routeName := only[*gatewayv1.HTTPRoute](objects).Name
-	direct, injection := "", ""
+	injection := ""
 	for _, filter := range every[*egv1a1.HTTPRouteFilter](objects) {
-		if filter.Spec.DirectResponse != nil {
-			direct = filter.Name
-		}
 		if filter.Spec.CredentialInjection != nil {
 			injection = filter.Name
 			Expect(string(filter.Spec.CredentialInjection.Credential.ValueRef.Name)).To(Equal(secret))
 			Expect(filter.Spec.CredentialInjection.Overwrite).To(HaveValue(BeTrue()))
 		}
 	}
-	Expect(string(rules[0].Filters[0].ExtensionRef.Name)).To(Equal(direct))
 	backend := rules[1].BackendRefs[0]
 	Expect(string(backend.Filters[1].ExtensionRef.Name)).To(Equal(injection))
 	Expect(string(backend.Name)).To(Equal(only[*egv1a1.Backend](objects).Name))

@@ -98,6 +98,7 @@ var _ = Describe("Error", func() {
 		Entry(nil, apierror.NotJSON("text/plain"), 415, "unsupported_media_type", "client", `"text/plain"`),
 		Entry(nil, apierror.Compressed("gzip"), 415, "unsupported_content_encoding", "client", `"gzip"`),
 		Entry(nil, apierror.ListUnreadable("too large"), 502, "model_list_unreadable", "extproc", "models: too large."),
+		Entry(nil, apierror.NotProcessed(), 503, "request_not_processed", "extproc", "not sent to TARS"),
 		Entry(nil, apierror.Overloaded(), 503, "overloaded", "extproc", "Retry later"),
 	)
 

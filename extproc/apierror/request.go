@@ -71,10 +71,10 @@ func MethodNotAllowed(method, path, allow string) *Error {
 	return e
 }
 
-// UpgradeNotSupported is for an upgrade on an inference path.
+// UpgradeNotSupported is for an upgrade: TARS has no path that takes one.
 func UpgradeNotSupported(path string) *Error {
 	return client(http.StatusBadRequest, "upgrade_not_supported",
-		"A connection upgrade is not supported on "+path+". Send a plain POST without the Upgrade header.")
+		"A connection upgrade (WebSocket) is not supported on "+quotePlain(path)+". Send the request without the Upgrade header.")
 }
 
 // TrailersNotSupported is for a request with trailers.
@@ -120,6 +120,15 @@ func Overloaded() *Error {
 		Message: "The gateway's external processor holds as many request bytes as its memory allows. " +
 			"Retry later; the platform team can raise spec.extProc.replicas or the memory limit.",
 		Headers: [][2]string{{"retry-after", "1"}},
+	}
+}
+
+// NotProcessed is for a request that Envoy brings past the external processor.
+func NotProcessed() *Error {
+	return &Error{
+		Status: http.StatusServiceUnavailable, Source: config.ErrorSourceExtProc, Code: "request_not_processed",
+		Message: "The gateway did not process this request, so it was not sent to TARS. The external processor is not " +
+			"in its path: the platform team finds the cause in the TarsBackend's status.",
 	}
 }
 

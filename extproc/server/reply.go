@@ -82,6 +82,11 @@ func responseHeaders(set []header, remove []string) *extprocv3.ProcessingRespons
 
 // immediate is an answer of ours.
 func immediate(e *apierror.Error, body []byte, req request) *extprocv3.ProcessingResponse {
+	return immediateResponse(e.Status, errorHeaders(e, req), body)
+}
+
+// errorHeaders are those of an answer of ours.
+func errorHeaders(e *apierror.Error, req request) []header {
 	set := []header{{"content-type", "application/json"}, {config.HeaderErrorSource, e.Source}}
 	for _, name := range req.idHeaders() {
 		set = append(set, header{name, req.id})
@@ -93,7 +98,7 @@ func immediate(e *apierror.Error, body []byte, req request) *extprocv3.Processin
 	for _, h := range e.Headers {
 		set = append(set, header{h[0], h[1]})
 	}
-	return immediateResponse(e.Status, set, body)
+	return set
 }
 
 func immediateResponse(code int, set []header, body []byte) *extprocv3.ProcessingResponse {

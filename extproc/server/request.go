@@ -48,20 +48,35 @@ func (r request) idHeaders() []string {
 // read fills in what the headers or, for an answer without a request, the
 // attributes tell.
 func (s *session) read(method, path, id string) {
-	s.req.method, s.req.id = method, id
-	s.req.path = path
+	s.req, s.route = s.proc.read(method, path, id)
+	if s.route != nil && !s.req.canary {
+		s.route.metrics.Begin()
+	}
+}
+
+// read finds out what a request asks for, and the route that it is on, nil for
+// none.
+func (p *Processor) read(method, path, id string) (request, *route) {
+	req := request{method: method, path: path, id: id}
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
-		s.req.path, s.req.query = path[:i], path[i:]
+		req.path, req.query = path[:i], path[i:]
 	}
 	prefix := "/"
-	if s.route = s.proc.route(s.req.path); s.route != nil {
-		prefix = s.route.PathPrefix
-		if s.req.canary = s.req.path == s.route.CanaryPath; !s.req.canary {
-			s.route.metrics.Begin()
-		}
+	r := p.route(req.path)
+	if r != nil {
+		prefix = r.PathPrefix
+		req.canary = req.path == r.CanaryPath
 	}
-	s.req.target = policy.Classify(prefix, s.req.path)
-	s.req.shape = s.req.target.Shape
+	req.target = policy.Classify(prefix, req.path)
+	req.shape = req.target.Shape
+	return req, r
+}
+
+// speaks tells the API by a header of Anthropic's SDKs where the path does not.
+func (r *request) speaks(anthropicVersion string) {
+	if r.target.Operation == nil && anthropicVersion != "" {
+		r.shape = policy.Anthropic
+	}
 }
 
 // requestHeaders decides what becomes of a request.
@@ -71,9 +86,7 @@ func (s *session) requestHeaders(m *extprocv3.HttpHeaders, attrs attributes) err
 	}
 	h := newHeaders(m.GetHeaders())
 	s.read(h.get(":method"), h.get(":path"), h.get("x-request-id"))
-	if s.req.target.Operation == nil && h.get("anthropic-version") != "" {
-		s.req.shape = policy.Anthropic
-	}
+	s.req.speaks(h.get("anthropic-version"))
 	s.in = holding
 	if s.req.canary {
 		return s.answerCanary(attrs)
@@ -158,8 +171,13 @@ func (s *session) modelPath(model string) string {
 	return root + "/v1/models/" + strings.Join(segments, "/") + s.req.query
 }
 
-// forward lets a request pass as it comes.
+// forward lets a request pass as it comes, but for an upgrade: TARS speaks
+// HTTP/2, in which Envoy could only ask for one by an extension that TARS does
+// not offer.
 func (s *session) forward(h headers, bodiless bool, set ...header) error {
+	if h.has("upgrade") {
+		return s.refuse(apierror.UpgradeNotSupported(s.req.path))
+	}
 	s.in = passing
 	if bodiless {
 		s.in = ended

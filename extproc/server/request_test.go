@@ -273,8 +273,11 @@ var _ = Describe("A request on another path", func() {
 		}
 	})
 
-	It("keeps its upgrade", func() {
-		Expect(newBench(forwarding).talk(requestHeaders(false, ":method", "GET", ":path", "/v1/realtime", "upgrade", "websocket"))).
-			To(Equal([]string{"request headers x-tarsbackend-pass=" + token + " route again"}))
+	It("gets no upgrade", func() {
+		for _, path := range []string{"/v1/realtime", "/v1/models", "/v1/models/gpt-5"} {
+			words := newBench(forwarding).talk(requestHeaders(false, ":method", "GET", ":path", path, "x-request-id", "id-1", "upgrade", "websocket"))
+			Expect(words).To(HaveLen(1), path)
+			Expect(words[0]).To(MatchRegexp(refusal("400", "upgrade_not_supported")), path)
+		}
 	})
 })

@@ -42,6 +42,9 @@ type errorCase struct {
 	ask  func(a api, id string) reply
 }
 
+// unprocessed is the case that the external processor does not see.
+const unprocessed = "503-request_not_processed"
+
 // asks is a POST below a prefix.
 func asks(name, prefix, body string, headers ...string) errorCase {
 	return errorCase{name, func(a api, id string) reply { return post(prefix+a.path, id, body, headers...) }}
@@ -68,6 +71,9 @@ func clientErrors() []errorCase {
 			req.Trailer = http.Header{"X-Other": {"y"}}
 			return overHTTP2(req)
 		}},
+		{"400-upgrade_not_supported", func(a api, id string) reply {
+			return rawly("POST %s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", a.path, id)
+		}},
 		asks("404-model_not_found", "/narrow", `{"model":"gpt-5"}`),
 		{"404-model_not_found-to-show", func(a api, id string) reply { return get("/narrow/v1/models/gpt-5", id, a.header...) }},
 		{"404-unknown_url", func(a api, id string) reply { return post("/narrow"+a.unlisted, id, asked) }},
@@ -88,9 +94,6 @@ func platformErrors() []errorCase {
 	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	return []errorCase{
 		asks("401-unauthorized", "/secured", asked),
-		{"403-upgrade_not_supported", func(a api, id string) reply {
-			return rawly("POST %s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", a.path, id)
-		}},
 		{"429-rate_limit_exceeded", func(a api, id string) reply {
 			var last reply
 			for range 2 { // one an hour passes
@@ -102,6 +105,7 @@ func platformErrors() []errorCase {
 			world.tls.answer(id, respond(http.StatusOK, "application/json", strings.Repeat(" ", 5<<20)))
 			return get("/narrow/v1/models", id, a.header...)
 		}},
+		asks(unprocessed, "/unprocessed", asked),
 		asks("503-no_healthy_upstream", "/empty", asked),
 		asks("503-upstream_connect_error", "/dead", asked),
 		{"503-upstream_reset", func(a api, id string) reply {
@@ -164,7 +168,9 @@ var _ = Describe("An error of the platform", func() {
 				want, err := os.ReadFile(path)
 				Expect(err).NotTo(HaveOccurred())
 				Expect(got).To(Equal(string(want)))
-				Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 0.0))
+				if c.name != unprocessed {
+					Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 0.0))
+				}
 			})
 		}
 	}

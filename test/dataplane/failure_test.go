@@ -47,6 +47,7 @@ func startVictimBeside(other *extproc, env ...string) *victim {
 	}
 	v.envoy = startEnvoy(harness.EnvoyConfig{
 		Routes:     []harness.Route{{Name: "victim", Token: "token-of-victim", Cluster: "tars", Processor: "victim"}},
+		Entry:      port(v.HTTP),
 		Processors: map[string][]string{"victim": ports},
 		Upstreams:  map[string]harness.Upstream{"tars": world.tls.config()},
 	})

@@ -156,16 +156,28 @@ var _ = Describe("OPTIONS of a browser", func() {
 		Entry("on an unlisted path", "/narrow/v1/files", "404 client unknown_url", ""),
 	)
 
-	It("is refused even where the platform has one: Envoy passes over its CORS filter where a route answers by itself, as entry does", func() {
-		id := newID()
-		r := send(request(id, "OPTIONS /browser"+chatPath, nil, preflight()...))
-		refused(r, id, "405 client method_not_allowed")
+	DescribeTable("is answered by the platform's policy where it has one",
+		func(path string) {
+			id := newID()
+			r := send(request(id, "OPTIONS /browser"+path, nil, preflight()...))
+			Expect([]string{fmt.Sprint(r.status), r.header.Get("access-control-allow-origin"), r.header.Get("access-control-allow-methods")}).
+				To(Equal([]string{"200", "https://app.example.com", "POST"}))
+			Expect(world.tls.requests(id)).To(BeEmpty())
+		},
+		Entry("on a chat", chatPath), Entry("on messages", "/v1/messages"), Entry("on an unlisted path", "/v1/files"),
+	)
+
+	It("may then ask, and may read the answer, also of an error", func() {
+		for body, want := range map[string]int{asked: http.StatusOK, `{}`: http.StatusBadRequest} {
+			id := newID()
+			world.tls.answer(id, respond(http.StatusOK, "application/json", chatAnswer))
+			r := post("/browser"+chatPath, id, body, "origin", "https://app.example.com")
+			Expect(r.status).To(Equal(want))
+			Expect(r.header.Get("access-control-allow-origin")).To(Equal("https://app.example.com"))
+			Expect(r.header.Get("access-control-expose-headers")).To(Equal("x-request-id"))
+		}
+		r := post("/browser"+chatPath, newID(), `{}`, "origin", "https://elsewhere.example.com")
 		Expect(r.header).NotTo(HaveKey("Access-Control-Allow-Origin"))
-		Expect(world.tls.requests(id)).To(BeEmpty())
-		// The policy is there: rule pass has it.
-		r = send(request(id, "OPTIONS /browser"+chatPath, nil, append(preflight(), "x-tarsbackend-pass", "token-of-browser")...))
-		Expect(r.status).To(Equal(http.StatusOK))
-		Expect(r.header.Get("access-control-allow-origin")).To(Equal("https://app.example.com"))
 	})
 
 	It("on a forwarded path is TARS's to answer", func() {
@@ -184,13 +196,15 @@ var _ = Describe("An upgrade", func() {
 		"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\nhttp2-settings: AAMAAABk\r\n\r\n"
 
 	DescribeTable("to a WebSocket is refused, and does not hang",
-		func(path string) {
+		func(path, want string) {
 			id := newID()
-			refused(rawly(head, path, id, "Upgrade", "websocket"), id, "403 gateway upgrade_not_supported")
+			refused(rawly(head, path, id, "Upgrade", "websocket"), id, want)
 			Expect(world.tls.requests(id)).To(BeEmpty())
 		},
-		Entry("on a forwarded path", "/forward/v1/realtime?model=gpt-5"), Entry("on an unlisted path", "/narrow/v1/realtime"),
-		Entry("on models", "/v1/models"), Entry("on a chat", chatPath),
+		Entry("on a forwarded path", "/forward/v1/realtime?model=gpt-5", "400 client upgrade_not_supported"),
+		Entry("on an unlisted path", "/narrow/v1/realtime", "404 client unknown_url"),
+		Entry("on models", "/v1/models", "400 client upgrade_not_supported"),
+		Entry("on a chat", chatPath, "405 client method_not_allowed"),
 	)
 
 	It("to HTTP/2 is passed over", func() {

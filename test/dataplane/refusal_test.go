@@ -105,12 +105,12 @@ var _ = Describe("A request that is refused", func() {
 		raw.close()
 	})
 
-	It("asks for an upgrade, which Envoy refuses before us where it is not switched on", func() {
+	It("asks for an upgrade", func() {
 		for _, path := range []string{chatPath, "/forward/v1/realtime"} {
 			id := newID()
 			raw := dial()
 			raw.write("POST %s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\ncontent-type: application/json\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", path, id)
-			refused(raw.response(), id, "403 gateway upgrade_not_supported")
+			refused(raw.response(), id, "400 client upgrade_not_supported")
 			raw.close()
 			Expect(world.tls.requests(id)).To(BeEmpty())
 		}
@@ -144,9 +144,7 @@ var _ = Describe("A request that is refused", func() {
 
 	It("meets a route without the external processor", func() {
 		id := newID()
-		r := post("/unprocessed"+chatPath, id, `{"model":"gpt"}`)
-		Expect(r.status).To(Equal(503))
-		Expect(r.body).To(ContainSubstring("not_processed"))
+		refused(post("/unprocessed"+chatPath, id, `{"model":"gpt"}`), id, "503 extproc request_not_processed")
 		Expect(world.tls.requests(id)).To(BeEmpty())
 	})
 })

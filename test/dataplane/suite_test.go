@@ -134,6 +134,7 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 	DeferCleanup(world.main.kill)
 	world.envoy = startEnvoy(harness.EnvoyConfig{
 		Routes:     inEnvoy,
+		Entry:      port(world.main.HTTP),
 		Processors: map[string][]string{"main": {port(world.main.GRPC)}},
 		Upstreams: map[string]harness.Upstream{
 			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"}, "empty": {},

@@ -14,6 +14,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Time bounds of the suite, by what they wait for.
@@ -113,4 +116,21 @@ func readyReason(namespace, name string) string {
 	GinkgoHelper()
 	return kubectl("get", "-n", namespace, "tarsbackend/"+name, "-o",
 		`jsonpath={.status.conditions[?(@.type=="Ready")].reason}`)
+}
+
+// patchSecret changes a Secret's key, and returns when it began to. kubectl
+// takes a second to start on a busy machine, which is no part of a rotation.
+func patchSecret(ctx context.Context, namespace, name, key string) time.Time {
+	GinkgoHelper()
+	config, err := clientcmd.BuildConfigFromFlags("", lab.kubeconfig)
+	Expect(err).NotTo(HaveOccurred())
+	api, err := client.New(config, client.Options{})
+	Expect(err).NotTo(HaveOccurred())
+	secret := &corev1.Secret{}
+	Expect(api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)).To(Succeed())
+	changed := secret.DeepCopy()
+	changed.Data["apiKey"] = []byte(key)
+	begin := time.Now()
+	Expect(api.Patch(ctx, changed, client.MergeFrom(secret))).To(Succeed())
+	return begin
 }

@@ -163,12 +163,8 @@ var _ = Describe("A Gateway with another app and policies for all", Ordered, fun
 		Expect(observe(Default, gateway+"/other", withKey)).To(Equal(governed))
 	})
 
-	It("treats the TarsBackend as it treats every app, but for CORS", func() {
-		// Envoy's CORS filter passes over routes that answer directly, as the
-		// rule "entry" does.
-		want := governed
-		want.Origin = ""
-		Expect(observe(Default, gateway+b.prefix, nil)).To(Equal(want))
+	It("treats the TarsBackend as it treats every app", func() {
+		Expect(observe(Default, gateway+b.prefix, nil)).To(Equal(governed))
 	})
 
 	It("treats the other app the same when the TarsBackend is gone", func() {

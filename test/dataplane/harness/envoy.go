@@ -52,6 +52,9 @@ type EnvoyConfig struct {
 	// Credential is the value of Authorization that upstreams get.
 	Credential string
 	Routes     []Route
+	// Entry is the HTTP port of an external processor, the backend of every rule
+	// entry.
+	Entry string
 	// Processors are the ports of external processors, Upstreams the clusters,
 	// by name.
 	Processors map[string][]string

@@ -80,6 +80,10 @@ func (w *world) start(ctx context.Context, o harness.Options) error {
 	if err != nil {
 		return err
 	}
+	entryPort, err := port(processor.HTTP)
+	if err != nil {
+		return err
+	}
 	fakePort, err := port(strings.TrimPrefix(fake.SecureURL(), "https://"))
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ func (w *world) start(ctx context.Context, o harness.Options) error {
 		return fmt.Errorf("making a folder for Envoy: %w", err)
 	}
 	envoy, err := harness.StartEnvoy(ctx, o, harness.EnvoyConfig{
-		Credential: "Bearer " + injected, Routes: routes,
+		Credential: "Bearer " + injected, Routes: routes, Entry: entryPort,
 		Processors: map[string][]string{"main": {processorPort}},
 		Upstreams:  map[string]harness.Upstream{"tars": {Port: fakePort, CA: fake.CA()}, "dead": {Port: unused}},
 	})
