@@ -80,7 +80,7 @@ func (p *fakeProber) Report(name types.NamespacedName, plan canary.Plan) *condit
 		if told, ok := p.outcomes[name.Namespace]; ok {
 			probe = told
 		}
-		probe.Gateway, probe.Listener, probe.Envoy = t.Gateway, t.Listener, t.Envoy
+		probe.Gateway, probe.Listener, probe.Envoy, probe.Service = t.Gateway, t.Listener, t.Envoy, t.Service
 		report.Probes = append(report.Probes, probe)
 	}
 	return report

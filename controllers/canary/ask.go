@@ -62,7 +62,7 @@ func (a *asker) ask(ctx context.Context, plan Plan, t Target) state {
 	}).WithContext(ctx)
 	response, err := a.transport.RoundTrip(request)
 	if err != nil {
-		return a.noAnswer(err)
+		return a.noAnswer(t, err)
 	}
 	s := classify(plan, response.StatusCode, response.Header)
 	if err := response.Body.Close(); err != nil {
@@ -73,11 +73,14 @@ func (a *asker) ask(ctx context.Context, plan Plan, t Target) state {
 
 // noAnswer words an error of the connection. The error's own text is not used:
 // it holds ports that change each time and bytes that came from the other end.
-func (a *asker) noAnswer(err error) state {
+func (a *asker) noAnswer(t Target, err error) state {
 	var op *net.OpError
 	dialing := errors.As(err, &op) && op.Op == "dial"
 	var timeout net.Error
 	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && t.Service != "":
+		return state{conditions.ProbeUnreachable, "refused the connection: the network of the operator's node " +
+			"(kube-proxy or what stands in for it) does not know its endpoints yet"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return state{conditions.ProbeUnreachable, "refused the connection: its listener is not there yet, or gone"}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

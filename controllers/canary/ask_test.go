@@ -143,6 +143,11 @@ var _ = Describe("one question", func() {
 		Expect(ask(ctx, nobody())).To(Equal(state{conditions.ProbeUnreachable,
 			"refused the connection: its listener is not there yet, or gone"}))
 	})
+	It("knows who refuses connections to a Service", func(ctx SpecContext) {
+		s := newAsker(time.Second, answerTimeout).ask(ctx, testPlan(), Target{Service: "eg/envoy", Address: nobody()})
+		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
+		Expect(s.detail).To(ContainSubstring("kube-proxy"))
+	})
 	It("understands silence", func(ctx SpecContext) {
 		done := make(chan struct{})
 		address := serve(func(http.ResponseWriter, *http.Request) { <-done })
@@ -152,7 +157,7 @@ var _ = Describe("one question", func() {
 	})
 	It("understands a connection that is not made in time", func() {
 		a := newAsker(time.Second, time.Second)
-		s := a.noAnswer(&net.OpError{Op: "dial", Err: context.DeadlineExceeded})
+		s := a.noAnswer(Target{}, &net.OpError{Op: "dial", Err: context.DeadlineExceeded})
 		Expect(s.detail).To(ContainSubstring("no connection within 1s"))
 		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
 	})

@@ -46,6 +46,17 @@ func servicePort(s corev1.Service, listener int32) (string, bool) {
 	return "", false
 }
 
+// clusterAddress is where the cluster's network leads to a Service's Envoys from
+// any node; nothing for a Service that has no such address.
+func clusterAddress(s corev1.Service, port int32) (string, bool) {
+	ip, err := netip.ParseAddr(s.Spec.ClusterIP)
+	local := s.Spec.InternalTrafficPolicy != nil && *s.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal
+	if err != nil || local || port < 1 || port > 65535 {
+		return "", false
+	}
+	return netip.AddrPortFrom(ip, uint16(port)).String(), true
+}
+
 // envoysOf are the ready endpoints of a Service's port, each pod once: a pod
 // with an address of either family is asked at its IPv4 one.
 func envoysOf(all []discoveryv1.EndpointSlice, s corev1.Service, port string) []envoy {

@@ -74,7 +74,7 @@ func (p *Prober) record(key types.NamespacedName, o *object, t Target, s state) 
 	default: // deliver is awake, or about to be
 	}
 	p.opts.Logger.V(1).Info("Canary outcome changed", "tarsbackend", key.String(), "gateway", t.Gateway,
-		"listener", t.Listener, "envoy", t.Envoy, "outcome", string(s.outcome), "detail", s.detail)
+		"listener", t.Listener, "envoy", t.Envoy, "service", t.Service, "outcome", string(s.outcome), "detail", s.detail)
 }
 
 // sleep waits, and says whether ctx is still alive.

@@ -27,14 +27,18 @@ const (
 	LabelOwningGatewayClass = "gateway.envoyproxy.io/owning-gatewayclass"
 )
 
-// Target is one Envoy at one listener.
+// Target is one Envoy at one listener, or the Service in front of them.
 type Target struct {
 	// Gateway is "<namespace>/<name>" and Listener the listener's name.
 	Gateway, Listener string
 	// Envoy is the pod's "<namespace>/<name>", or its address where the
 	// EndpointSlice names no pod.
 	Envoy string
-	// Address is "ip:port" as the EndpointSlice has it.
+	// Service is set in place of Envoy: the Service's "<namespace>/<name>". Its
+	// answers prove that the cluster's network leads to the Envoys, which it
+	// learns a moment after they are ready.
+	Service string
+	// Address is "ip:port" as the EndpointSlice or the Service has it.
 	Address string
 	// Host is the Host header that leads to the TarsBackend's route.
 	Host string
@@ -141,6 +145,7 @@ func (p *Plan) addListener(in PlanInput, gw *gatewayv1.Gateway, l conditions.Lis
 		return
 	}
 	var envoys []envoy
+	var fronts []Target
 	exposed := false
 	for i := range services {
 		port, ok := servicePort(services[i], l.Port)
@@ -148,7 +153,11 @@ func (p *Plan) addListener(in PlanInput, gw *gatewayv1.Gateway, l conditions.Lis
 			continue
 		}
 		exposed = true
-		envoys = append(envoys, envoysOf(in.EndpointSlices, services[i], port)...)
+		found := envoysOf(in.EndpointSlices, services[i], port)
+		if address, ok := clusterAddress(services[i], l.Port); ok && len(found) > 0 {
+			fronts = append(fronts, Target{Service: services[i].Namespace + "/" + services[i].Name, Address: address})
+		}
+		envoys = append(envoys, found...)
 	}
 	if !exposed {
 		p.Missing = append(p.Missing, fmt.Sprintf("%s: no Service of its Envoys has port %d", where, l.Port))
@@ -159,10 +168,11 @@ func (p *Plan) addListener(in PlanInput, gw *gatewayv1.Gateway, l conditions.Lis
 		return
 	}
 	for _, e := range envoys {
-		p.Targets = append(p.Targets, Target{
-			Gateway: gw.Namespace + "/" + gw.Name, Listener: string(l.Name),
-			Envoy: e.name, Address: e.address, Host: hostHeader(l.Hosts),
-		})
+		fronts = append(fronts, Target{Envoy: e.name, Address: e.address})
+	}
+	for _, t := range fronts {
+		t.Gateway, t.Listener, t.Host = gw.Namespace+"/"+gw.Name, string(l.Name), hostHeader(l.Hosts)
+		p.Targets = append(p.Targets, t)
 	}
 }
 
@@ -180,7 +190,7 @@ func hostHeader(hosts []string) string {
 func compareTargets(a, b Target) int {
 	return cmp.Or(
 		cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.Listener, b.Listener),
-		cmp.Compare(a.Envoy, b.Envoy), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Host, b.Host),
+		cmp.Compare(a.Envoy, b.Envoy), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Host, b.Host),
 	)
 }
 

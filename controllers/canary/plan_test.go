@@ -111,6 +111,39 @@ var _ = Describe("a plan", func() {
 		}))
 	})
 
+	DescribeTable("asks the Service in front of the Envoys too, by its address in the cluster", func(change func(*corev1.Service), want string) {
+		in := anInput()
+		in.Services[0].Spec.ClusterIP = "198.51.100.7"
+		change(&in.Services[0])
+		targets := NewPlan(*in).Targets
+		if want == "" {
+			Expect(targets).To(HaveLen(1))
+			return
+		}
+		Expect(targets).To(Equal([]Target{
+			{Gateway: "infra/public", Listener: "http", Service: "eg/envoy", Address: want, Host: "tarsbackend-canary.invalid"},
+			{Gateway: "infra/public", Listener: "http", Envoy: "eg/e1", Address: "192.0.2.1:10080", Host: "tarsbackend-canary.invalid"},
+		}))
+	},
+		Entry("at the listener's port", func(*corev1.Service) {}, "198.51.100.7:80"),
+		Entry("of either family", func(s *corev1.Service) { s.Spec.ClusterIP = "2001:db8::7" }, "[2001:db8::7]:80"),
+		Entry("where the traffic may cross nodes", func(s *corev1.Service) {
+			s.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicyCluster)
+		}, "198.51.100.7:80"),
+		Entry("but not where it stays on a node, on which no Envoy may be", func(s *corev1.Service) {
+			s.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicyLocal)
+		}, ""),
+		Entry("but not a headless one", func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }, ""),
+		Entry("but not one that only names a host", func(s *corev1.Service) { s.Spec.ClusterIP = "" }, ""),
+	)
+
+	It("asks no Service without a ready Envoy", func() {
+		in := anInput()
+		in.Services[0].Spec.ClusterIP = "198.51.100.7"
+		in.EndpointSlices = nil
+		Expect(NewPlan(*in).Targets).To(BeEmpty())
+	})
+
 	DescribeTable("finds Envoys", func(change func(*PlanInput), want ...string) {
 		in := anInput()
 		change(in)
@@ -269,7 +302,7 @@ var _ = Describe("a plan", func() {
 		Expect(base().equal(base())).To(BeTrue())
 		for _, change := range []func(*Plan){
 			func(p *Plan) { p.Path = "x" }, func(p *Plan) { p.ConfigHash = "x" }, func(p *Plan) { p.RouteHash = "x" },
-			func(p *Plan) { p.Agreement++ }, func(p *Plan) { p.Targets[0].Envoy = "x" },
+			func(p *Plan) { p.Agreement++ }, func(p *Plan) { p.Targets[0].Envoy = "x" }, func(p *Plan) { p.Targets[0].Service = "x" },
 			func(p *Plan) { p.Missing[0] = "x" }, func(p *Plan) { p.NotPossible[0] = "x" },
 		} {
 			p := base()

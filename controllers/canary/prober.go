@@ -208,7 +208,7 @@ func (p *Prober) Report(key types.NamespacedName, plan Plan) *conditions.CanaryR
 	}
 	for _, t := range o.plan.Targets {
 		report.Probes = append(report.Probes, conditions.Probe{
-			Gateway: t.Gateway, Listener: t.Listener, Envoy: t.Envoy,
+			Gateway: t.Gateway, Listener: t.Listener, Envoy: t.Envoy, Service: t.Service,
 			Outcome: o.states[t].outcome, Detail: o.states[t].detail,
 		})
 	}

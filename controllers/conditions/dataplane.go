@@ -85,7 +85,7 @@ func probesFound(probes []Probe) verdict {
 		var messages []string
 		for _, p := range probes {
 			if p.Outcome == bad.outcome {
-				messages = append(messages, fmt.Sprintf("Envoy %s (%s) %s", p.Envoy, at(p), p.Detail))
+				messages = append(messages, fmt.Sprintf("%s (%s) %s", who(p), at(p), p.Detail))
 			}
 		}
 		if len(messages) > 0 {
@@ -94,7 +94,7 @@ func probesFound(probes []Probe) verdict {
 	}
 	verified := map[string]bool{}
 	for _, p := range probes {
-		if p.Outcome == ProbeVerified {
+		if p.Outcome == ProbeVerified && p.Service == "" {
 			verified[at(p)] = true
 		}
 	}
@@ -111,4 +111,12 @@ func probesFound(probes []Probe) verdict {
 
 func at(p Probe) string {
 	return fmt.Sprintf("Gateway %s, listener %s", p.Gateway, p.Listener)
+}
+
+// who was asked.
+func who(p Probe) string {
+	if p.Service != "" {
+		return "Service " + p.Service
+	}
+	return "Envoy " + p.Envoy
 }

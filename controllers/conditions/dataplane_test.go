@@ -20,6 +20,15 @@ func also(outcome ProbeOutcome, detail string) func(*Observation) {
 	}
 }
 
+// front adds a probe of the Service in front of the good one.
+func front(outcome ProbeOutcome, detail string) func(*Observation) {
+	return func(o *Observation) {
+		o.Canary.Probes = append(o.Canary.Probes, Probe{
+			Gateway: "infra/public", Listener: "http", Service: "eg/envoy", Outcome: outcome, Detail: detail,
+		})
+	}
+}
+
 var _ = DescribeTable("DataPlaneVerified", check,
 	Entry("is True when every Envoy answered", also(ProbeVerified, ""), dataPlaneIs(isTrue, v1alpha1.ReasonVerified)),
 	Entry("is Unknown before the children are applied", func(o *Observation) { o.Applied = false },
@@ -36,6 +45,15 @@ var _ = DescribeTable("DataPlaneVerified", check,
 	Entry("stays True when a new Envoy joins verified ones", also(ProbeJoined, ""), dataPlaneIs(isTrue, v1alpha1.ReasonVerified)),
 	Entry("is Unknown when only new Envoys are left", func(o *Observation) { o.Canary.Probes[0].Outcome = ProbeJoined },
 		dataPlaneIs(isUnknown, v1alpha1.ReasonPending)),
+	Entry("is Unknown when only new Envoys are left behind a Service that answered before", func(o *Observation) {
+		o.Canary.Probes[0].Outcome = ProbeJoined
+		front(ProbeVerified, "")(o)
+	}, dataPlaneIs(isUnknown, v1alpha1.ReasonPending)),
+	Entry("is True when the Service in front answered too", front(ProbeVerified, ""), dataPlaneIs(isTrue, v1alpha1.ReasonVerified)),
+	Entry("is Unknown while the Service in front has not answered", front(ProbePending, ""),
+		dataPlaneIs(isUnknown, v1alpha1.ReasonPending, "Gateway infra/public, listener http")),
+	Entry("is False, naming it, while the Service in front leads nowhere", front(ProbeUnreachable, "refused the connection"),
+		dataPlaneIs(isFalse, v1alpha1.ReasonEnvoyUnreachable, "Service eg/envoy (Gateway infra/public, listener http) refused the connection")),
 	Entry("is Unknown when a new Envoy joins at a listener without verified ones", func(o *Observation) {
 		o.Canary.Probes = append(o.Canary.Probes, Probe{
 			Gateway: "infra/public", Listener: "other", Envoy: "eg/envoy-1", Outcome: ProbeJoined,

@@ -128,6 +128,9 @@ type Probe struct {
 	// Envoy is the pod's "<namespace>/<name>", or its address where the pod
 	// is not known.
 	Envoy string
+	// Service is set in place of Envoy where the Service in front of the Envoys
+	// was asked: its "<namespace>/<name>".
+	Service string
 	// Outcome classifies the answer.
 	Outcome ProbeOutcome
 	// Detail says in words what came instead of the canary's answer, without
