@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "manager":
 		err = manager.Run(ctx, args[1:], manager.Process{Version: version, Stderr: stderr})
 	case "extproc":
-		err = extproc.Run(ctx, args[1:], stderr)
+		err = extproc.Run(ctx, args[1:], extproc.Process{Version: version, Stderr: stderr})
 	case "version":
 		return say(stdout, version+"\n", 0)
 	case "help", "-h", "--help":

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +61,7 @@ type daemon struct {
 
 func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*daemon, error) {
 	budget := memory.NewBudget(o.memoryLimit / 100 * budgetPercent)
-	counters, err := metrics.New(metrics.Options{Budget: budget, Version: buildVersion()})
+	counters, err := metrics.New(metrics.Options{Budget: budget, Version: o.version, ConfigHash: hash})
 	if err != nil {
 		return nil, err
 	}
@@ -176,12 +175,4 @@ func (d *daemon) closed(errs ...error) error {
 		return fmt.Errorf("serving: %w", err)
 	}
 	return nil
-}
-
-// buildVersion is the module's version as the linker recorded it.
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

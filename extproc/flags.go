@@ -27,8 +27,9 @@ const (
 	defaultMemoryLimit = 512 << 20
 )
 
-// options are the command line.
+// options are the command line, and the program's version.
 type options struct {
+	version     string
 	configPath  string
 	grpcAddress string
 	httpAddress string

@@ -20,10 +20,18 @@ import (
 // works to stay below; the rest is for what it does not count.
 const goMemoryPercent = 85
 
+// Process is what the command has of its process.
+type Process struct {
+	// Version is the program's, for metrics.
+	Version string
+	// Stderr takes logs, help and errors of flags.
+	Stderr io.Writer
+}
+
 // Run is the subcommand extproc: it serves Envoy until ctx ends, then drains
-// for at most the configuration's drainSeconds. Logs go to stderr.
-func Run(ctx context.Context, args []string, stderr io.Writer) error {
-	o, err := parseFlags(args, stderr)
+// for at most the configuration's drainSeconds.
+func Run(ctx context.Context, args []string, process Process) error {
+	o, err := parseFlags(args, process.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
@@ -40,7 +48,8 @@ func Run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	before := debug.SetMemoryLimit(o.memoryLimit / 100 * goMemoryPercent)
 	defer debug.SetMemoryLimit(before)
-	d, err := newDaemon(o, cfg, hash, zap.New(zap.UseFlagOptions(&o.log), zap.WriteTo(stderr)))
+	o.version = process.Version
+	d, err := newDaemon(o, cfg, hash, zap.New(zap.UseFlagOptions(&o.log), zap.WriteTo(process.Stderr)))
 	if err != nil {
 		return err
 	}

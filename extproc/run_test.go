@@ -87,7 +87,7 @@ func run(cfg config.Config, args ...string) *running {
 	args = append([]string{"--config", write(cfg), "--grpc-bind-address", "127.0.0.1:0", "--http-bind-address", "127.0.0.1:0"}, args...)
 	go func() {
 		defer close(r.done)
-		r.done <- extproc.Run(ctx, args, r.logs)
+		r.done <- extproc.Run(ctx, args, extproc.Process{Version: "v1.2.3", Stderr: r.logs})
 	}()
 	Eventually(r.serving).WithTimeout(timeout).WithPolling(poll).Should(BeTrue())
 	DeferCleanup(stop)
@@ -162,7 +162,8 @@ var _ = Describe("Run", func() {
 			Expect(body).To(ContainSubstring("request_not_processed"), path)
 		}
 		_, metrics := get("http://" + r.http + "/metrics")
-		Expect(metrics).To(And(ContainSubstring("tars_held_bytes_limit 4e+08"), ContainSubstring("go_goroutines"), ContainSubstring("process_")))
+		Expect(metrics).To(And(ContainSubstring("tars_held_bytes_limit 4e+08"),
+			ContainSubstring(`tars_extproc_build_info{version="v1.2.3"} 1`), ContainSubstring(`tars_extproc_config_info{config_hash="`), ContainSubstring("go_goroutines"), ContainSubstring("process_")))
 		Expect(r.logs.String()).NotTo(ContainSubstring("too small"))
 		r.stop()
 		Eventually(r.done).WithTimeout(timeout).Should(Receive(Not(HaveOccurred())))
@@ -205,7 +206,7 @@ var _ = Describe("Run", func() {
 
 	It("prints its flags", func() {
 		var out bytes.Buffer
-		Expect(extproc.Run(context.Background(), []string{"--help"}, &out)).To(Succeed())
+		Expect(extproc.Run(context.Background(), []string{"--help"}, extproc.Process{Stderr: &out})).To(Succeed())
 		Expect(out.String()).To(And(ContainSubstring("-grpc-bind-address"), ContainSubstring("-zap-log-level")))
 	})
 
@@ -228,9 +229,9 @@ var _ = Describe("Run", func() {
 			{"listening for gRPC", []string{"--config", good, "--grpc-bind-address", taken.Addr().String(), "--http-bind-address", "127.0.0.1:0"}},
 			{"listening for HTTP", []string{"--config", good, "--http-bind-address", taken.Addr().String(), "--grpc-bind-address", "127.0.0.1:0"}},
 		} {
-			Expect(extproc.Run(context.Background(), c.args, io.Discard)).To(MatchError(ContainSubstring(c.want)))
+			Expect(extproc.Run(context.Background(), c.args, extproc.Process{Stderr: io.Discard})).To(MatchError(ContainSubstring(c.want)))
 		}
 		GinkgoT().Setenv("EXTPROC_MEMORY_LIMIT", "64Mi")
-		Expect(extproc.Run(context.Background(), []string{"--config", good}, io.Discard)).To(MatchError(ContainSubstring("EXTPROC_MEMORY_LIMIT")))
+		Expect(extproc.Run(context.Background(), []string{"--config", good}, extproc.Process{Stderr: io.Discard})).To(MatchError(ContainSubstring("EXTPROC_MEMORY_LIMIT")))
 	})
 })

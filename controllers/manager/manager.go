@@ -20,6 +20,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -121,6 +122,9 @@ func New(ctx context.Context, config *rest.Config, o Options) (ctrl.Manager, err
 	}
 	if _, err := controllers.NewTarsBackendReconciler(ctx, mgr, prober, o.Settings); err != nil {
 		return nil, fmt.Errorf("adding the reconciler: %w", err)
+	}
+	if err := mgr.Add(&controllers.ConditionMetrics{Reader: mgr.GetClient(), Registry: metrics.Registry}); err != nil {
+		return nil, fmt.Errorf("adding the metric of conditions: %w", err)
 	}
 	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
 		return nil, fmt.Errorf("adding the health check: %w", err)

@@ -11,6 +11,9 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/policy"
 )
 
+// CodeOverloaded is the code of Overloaded.
+const CodeOverloaded = "overloaded"
+
 // maxQuoted is the number of bytes of a client's text that a message quotes.
 const maxQuoted = 128
 
@@ -116,7 +119,7 @@ func BodyTimeout(after time.Duration) *Error {
 // Overloaded is for a pod that holds as many bytes as its memory allows.
 func Overloaded() *Error {
 	return &Error{
-		Status: http.StatusServiceUnavailable, Source: config.ErrorSourceExtProc, Code: "overloaded",
+		Status: http.StatusServiceUnavailable, Source: config.ErrorSourceExtProc, Code: CodeOverloaded,
 		Message: "The gateway's external processor holds as many request bytes as its memory allows. " +
 			"Retry later; the platform team can raise spec.extProc.replicas or the memory limit.",
 		Headers: [][2]string{{"retry-after", "1"}},

@@ -13,6 +13,7 @@ const (
 	nameTokenUsage = "gen_ai_client_token_usage"              // gen_ai.client.token.usage, {token}
 	nameDuration   = "gen_ai_server_request_duration_seconds" // gen_ai.server.request.duration, s
 	nameFirstToken = "gen_ai_server_time_to_first_token_seconds"
+	nameEachToken  = "gen_ai_server_time_per_output_token_seconds"
 
 	labelOperation     = "gen_ai_operation_name"
 	labelProvider      = "gen_ai_provider_name"
@@ -36,6 +37,12 @@ func tokenBuckets() []float64 {
 // seconds.
 func durationBuckets() []float64 {
 	return []float64{0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92}
+}
+
+// eachTokenBuckets are the conventions' buckets of the time for each token after
+// the first, in seconds.
+func eachTokenBuckets() []float64 {
+	return []float64{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5}
 }
 
 // firstTokenBuckets are the conventions' buckets of the time to the first

@@ -2,6 +2,8 @@
 
 // Package metrics counts what passes the external processor, for Prometheus.
 // Labels are bounded: paths are a fixed list, models see modelLabels.
+//
+// Each metric has its line in docs/metrics.md.
 package metrics
 
 import (
@@ -29,6 +31,9 @@ type Request struct {
 	Source string
 	// ErrorClass is usage.Class of TARS's answer.
 	ErrorClass string
+	// Refusal is the error.code of an answer that was worded here, empty for
+	// none.
+	Refusal string
 	// Inference tells that a model was asked; what follows is for it only.
 	Inference bool
 	// Operation is gen_ai.operation.name.
@@ -49,20 +54,24 @@ type Request struct {
 	// FirstByte is the time to the first byte of the answer's body, 0 when
 	// there was none.
 	FirstByte time.Duration
+	// Streamed tells that the answer came as server-sent events: only then is
+	// its first byte that of a token, and not of a whole answer.
+	Streamed bool
 }
 
 // Options are what New needs.
 type Options struct {
 	// Budget is shown as held bytes.
 	Budget *memory.Budget
-	// Version is the binary's.
-	Version string
+	// Version is the binary's, ConfigHash the configuration's.
+	Version, ConfigHash string
 }
 
 // Metrics holds every metric of the process.
 type Metrics struct {
 	registry   *prometheus.Registry
 	requests   *prometheus.CounterVec
+	refusals   *prometheus.CounterVec
 	upstream   *prometheus.CounterVec
 	missing    *prometheus.CounterVec
 	aborted    *prometheus.CounterVec
@@ -71,6 +80,7 @@ type Metrics struct {
 	tokens     *prometheus.HistogramVec
 	duration   *prometheus.HistogramVec
 	firstToken *prometheus.HistogramVec
+	eachToken  *prometheus.HistogramVec
 }
 
 // New registers everything on a registry of its own.
@@ -79,8 +89,10 @@ func New(o Options) (*Metrics, error) {
 	m.requests = counter("tars_requests_total",
 		"Requests by path, HTTP status and the layer that answered an error (none on success).",
 		"tarsbackend", "path", "code", "source")
+	m.refusals = counter("tars_refusals_total",
+		"Requests that the external processor answered itself, by the error's code.", "tarsbackend", "reason")
 	m.upstream = counter("tars_upstream_errors_total",
-		"Errors of TARS by class, errors inside a 200 included.", "tarsbackend", "path", "class")
+		"Errors of TARS by class, errors inside a 200 included.", "tarsbackend", "class")
 	m.missing = counter("tars_usage_missing_total",
 		"Successful answers of a model that told no usage, hang-ups included.", "tarsbackend", "path")
 	m.aborted = counter("tars_requests_aborted_total",
@@ -97,19 +109,20 @@ func New(o Options) (*Metrics, error) {
 	m.tokens = histogram(nameTokenUsage, "Tokens per request.", tokenBuckets(), append(common, labelTokenType))
 	m.duration = histogram(nameDuration, "Time from the request's headers to the end of the answer.",
 		durationBuckets(), append(common, labelErrorType))
-	m.firstToken = histogram(nameFirstToken, "Time from the request's headers to the first byte of the answer's body.",
+	m.firstToken = histogram(nameFirstToken, "Time from the request's headers to the first byte of a streamed answer.",
 		firstTokenBuckets(), common)
+	m.eachToken = histogram(nameEachToken, "Time of a streamed answer for each token after the first.",
+		eachTokenBuckets(), common)
 	return m, m.register(o)
 }
 
 func (m *Metrics) register(o Options) error {
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "tars_extproc_build_info", Help: "Always 1; the version is a label.",
-		ConstLabels: prometheus.Labels{"version": o.Version},
-	})
-	build.Set(1)
 	all := []prometheus.Collector{
-		m.requests, m.upstream, m.missing, m.aborted, m.parts, m.inFlight, m.tokens, m.duration, m.firstToken, build,
+		m.requests, m.refusals, m.upstream, m.missing, m.aborted, m.parts, m.inFlight,
+		m.tokens, m.duration, m.firstToken, m.eachToken,
+		info("tars_extproc_build_info", "Always 1; the version is a label.", "version", o.Version),
+		info("tars_extproc_config_info", "Always 1; the configuration's hash is a label, as in the TarsBackend's status.",
+			"config_hash", o.ConfigHash),
 		gauge("tars_held_bytes", "Bytes of bodies held in memory.", o.Budget.Held),
 		gauge("tars_held_bytes_limit", "Bytes of bodies that may be held in memory.", o.Budget.Limit),
 		collectors.NewGoCollector(),
@@ -125,6 +138,13 @@ func (m *Metrics) register(o Options) error {
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+// info is a gauge that is there for its label.
+func info(name, help, label, value string) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{label: value}})
+	g.Set(1)
+	return g
 }
 
 func gauge(name, help string, value func() int64) prometheus.Collector {

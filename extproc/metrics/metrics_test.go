@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/memory"
@@ -25,13 +27,19 @@ func TestMetrics(t *testing.T) {
 }
 
 func newRoute(models ...string) (*metrics.Metrics, *metrics.Route) {
-	m, err := metrics.New(metrics.Options{Budget: memory.NewBudget(1000), Version: "v0"})
+	m, err := metrics.New(metrics.Options{Budget: memory.NewBudget(1000), Version: "v0", ConfigHash: "0123"})
 	Expect(err).NotTo(HaveOccurred())
 	return m, m.Route(config.Route{Name: "ns/a", ServerAddress: "tars.example.com", ServerPort: 443}, models)
 }
 
-// scrape returns the lines of /metrics that are ours.
+// scrape returns the lines of /metrics that are ours, without counters at 0.
 func scrape(m *metrics.Metrics) []string {
+	return slices.DeleteFunc(scrapeAll(m), func(line string) bool {
+		return strings.Contains(line, "_total{") && strings.HasSuffix(line, " 0")
+	})
+}
+
+func scrapeAll(m *metrics.Metrics) []string {
 	rec := httptest.NewRecorder()
 	m.Handler().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
 	var lines []string
@@ -46,7 +54,8 @@ func scrape(m *metrics.Metrics) []string {
 func chat(change func(*metrics.Request)) metrics.Request {
 	r := metrics.Request{
 		Path: "/v1/chat/completions", Status: 200, Inference: true, Operation: "chat", Provider: "openai",
-		RequestModel: "gpt", ResponseModel: "gpt-1", Duration: 30 * time.Millisecond, FirstByte: 3 * time.Millisecond,
+		RequestModel: "gpt", ResponseModel: "gpt-1",
+		Duration: 30 * time.Millisecond, FirstByte: 3 * time.Millisecond, Streamed: true,
 		Counts: usage.Counts{Known: true, Input: 7, Output: 5, Total: 12, CachedInput: 3, CacheCreation: 1, Reasoning: 2},
 	}
 	if change != nil {
@@ -56,6 +65,9 @@ func chat(change func(*metrics.Request)) metrics.Request {
 }
 
 const common = `gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt",gen_ai_response_model="gpt-1"`
+
+// firstToken are the lines of the time to the first token.
+var firstToken = HavePrefix("gen_ai_server_time_to_first_token_seconds_count")
 
 var _ = Describe("Metrics", func() {
 	It("counts a successful request", func() {
@@ -71,13 +83,40 @@ var _ = Describe("Metrics", func() {
 			`gen_ai_client_token_usage_sum{`+common+`,gen_ai_token_type="output",server_address="tars.example.com",server_port="443",tarsbackend="ns/a"} 5`,
 			`gen_ai_server_request_duration_seconds_sum{error_type="",`+common+`,server_address="tars.example.com",server_port="443",tarsbackend="ns/a"} 0.03`,
 			`gen_ai_server_time_to_first_token_seconds_sum{`+common+`,server_address="tars.example.com",server_port="443",tarsbackend="ns/a"} 0.003`,
+			// 27 ms for the two tokens that the stream shows after the first.
+			`gen_ai_server_time_per_output_token_seconds_sum{`+common+`,server_address="tars.example.com",server_port="443",tarsbackend="ns/a"} 0.0135`,
 			`tars_token_subset_total{gen_ai_request_model="gpt",subset="cached_input",tarsbackend="ns/a"} 3`,
 			`tars_token_subset_total{gen_ai_request_model="gpt",subset="cache_creation",tarsbackend="ns/a"} 1`,
 			`tars_token_subset_total{gen_ai_request_model="gpt",subset="reasoning",tarsbackend="ns/a"} 2`,
-			`tars_held_bytes 0`, `tars_held_bytes_limit 1000`, `tars_extproc_build_info{version="v0"} 1`,
+			`tars_held_bytes 0`, `tars_held_bytes_limit 1000`, `tars_extproc_build_info{version="v0"} 1`, `tars_extproc_config_info{config_hash="0123"} 1`,
 		))
-		Expect(scrape(m)).NotTo(ContainElement(MatchRegexp("usage_missing|aborted|upstream_errors")))
+		Expect(scrape(m)).NotTo(ContainElement(MatchRegexp("usage_missing|aborted|upstream_errors|refusals")))
 	})
+
+	It("begins counters that alerts look at with 0", func() {
+		m, _ := newRoute()
+		Expect(scrapeAll(m)).To(ContainElements(
+			`tars_upstream_errors_total{class="authentication",tarsbackend="ns/a"} 0`,
+			`tars_upstream_errors_total{class="credits",tarsbackend="ns/a"} 0`,
+			`tars_usage_missing_total{path="/v1/chat/completions",tarsbackend="ns/a"} 0`,
+			`tars_refusals_total{reason="overloaded",tarsbackend="ns/a"} 0`,
+		))
+	})
+
+	DescribeTable("tells no time of a token that nobody could take",
+		func(change func(*metrics.Request), first types.GomegaMatcher) {
+			m, route := newRoute()
+			route.Begin()
+			route.End(chat(change))
+			Expect(scrape(m)).NotTo(ContainElement(HavePrefix("gen_ai_server_time_per_output_token")))
+			Expect(scrape(m)).To(first)
+		},
+		Entry("of an answer in one piece", func(r *metrics.Request) { r.Streamed = false }, Not(ContainElement(firstToken))),
+		Entry("of an error", func(r *metrics.Request) { r.ErrorClass = "server" }, Not(ContainElement(firstToken))),
+		Entry("of an answer that broke off", func(r *metrics.Request) { r.Aborted = true }, ContainElement(firstToken)),
+		Entry("of a single token shown", func(r *metrics.Request) { r.Counts.Output, r.Counts.Reasoning = 5, 4 }, ContainElement(firstToken)),
+		Entry("where tokens are not told", func(r *metrics.Request) { r.Counts.Known = false }, ContainElement(firstToken)),
+	)
 
 	It("counts what went wrong", func() {
 		m, route := newRoute("gpt")
@@ -86,7 +125,9 @@ var _ = Describe("Metrics", func() {
 				r.Status, r.Source, r.ErrorClass, r.Counts = 429, "tars", "rate_limit", usage.Counts{}
 			},
 			func(r *metrics.Request) { r.ErrorClass, r.Counts = "credits", usage.Counts{} },
-			func(r *metrics.Request) { r.Status, r.Source, r.Counts = 413, "client", usage.Counts{} },
+			func(r *metrics.Request) {
+				r.Status, r.Source, r.Refusal, r.Counts = 413, "client", "request_too_large", usage.Counts{}
+			},
 			func(r *metrics.Request) { r.Aborted, r.UsageMissing, r.Counts = true, true, usage.Counts{} },
 		} {
 			route.Begin()
@@ -96,8 +137,9 @@ var _ = Describe("Metrics", func() {
 		Expect(lines).To(ContainElements(
 			`tars_requests_total{code="429",path="/v1/chat/completions",source="tars",tarsbackend="ns/a"} 1`,
 			`tars_requests_total{code="413",path="/v1/chat/completions",source="client",tarsbackend="ns/a"} 1`,
-			`tars_upstream_errors_total{class="rate_limit",path="/v1/chat/completions",tarsbackend="ns/a"} 1`,
-			`tars_upstream_errors_total{class="credits",path="/v1/chat/completions",tarsbackend="ns/a"} 1`,
+			`tars_upstream_errors_total{class="rate_limit",tarsbackend="ns/a"} 1`,
+			`tars_upstream_errors_total{class="credits",tarsbackend="ns/a"} 1`,
+			`tars_refusals_total{reason="request_too_large",tarsbackend="ns/a"} 1`,
 			`tars_usage_missing_total{path="/v1/chat/completions",tarsbackend="ns/a"} 1`,
 			`tars_requests_aborted_total{path="/v1/chat/completions",tarsbackend="ns/a"} 1`,
 			ContainSubstring(`_duration_seconds_count{error_type="rate_limit"`),

@@ -9,7 +9,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/policy"
+	"github.com/tars-operator/tars-operator/extproc/usage"
 )
 
 // Route counts the requests of one TarsBackend. It is safe for use by many
@@ -25,7 +28,18 @@ type Route struct {
 
 // Route returns the counters of a TarsBackend; models are the names that are
 // labels from the start.
+//
+// The counters that alerts look at begin at 0: Prometheus sees no increase in
+// a series that appears with its first error, and pods are new after each
+// change of the configuration.
 func (m *Metrics) Route(r config.Route, models []string) *Route {
+	for _, class := range usage.Classes() {
+		m.upstream.WithLabelValues(r.Name, class)
+	}
+	for _, path := range policy.InferencePaths() {
+		m.missing.WithLabelValues(r.Name, path)
+	}
+	m.refusals.WithLabelValues(r.Name, apierror.CodeOverloaded)
 	return &Route{
 		metrics:  m,
 		name:     r.Name,
@@ -49,7 +63,10 @@ func (r *Route) End(req Request) {
 	}
 	m.requests.WithLabelValues(r.name, req.Path, statusText(req.Status), source).Inc()
 	if req.ErrorClass != "" {
-		m.upstream.WithLabelValues(r.name, req.Path, req.ErrorClass).Inc()
+		m.upstream.WithLabelValues(r.name, req.ErrorClass).Inc()
+	}
+	if req.Refusal != "" {
+		m.refusals.WithLabelValues(r.name, req.Refusal).Inc()
 	}
 	if req.Aborted {
 		m.aborted.WithLabelValues(r.name, req.Path).Inc()
@@ -71,8 +88,11 @@ func (r *Route) inference(req Request) {
 	}
 	with := func(last ...string) []string { return append(slices.Clip(common), last...) }
 	m.duration.WithLabelValues(with(errorType(req))...).Observe(req.Duration.Seconds())
-	if req.FirstByte > 0 && success {
+	if req.Streamed && req.FirstByte > 0 && success {
 		m.firstToken.WithLabelValues(common...).Observe(req.FirstByte.Seconds())
+		if each, ok := eachToken(req); ok {
+			m.eachToken.WithLabelValues(common...).Observe(each)
+		}
 	}
 	if !req.Counts.Known {
 		return
@@ -86,6 +106,17 @@ func (r *Route) inference(req Request) {
 			m.parts.WithLabelValues(r.name, asked, subset).Add(float64(n))
 		}
 	}
+}
+
+// eachToken is the time in seconds that a token took after the first one. Only
+// tokens that the stream shows count: those of reasoning passed in silence
+// before. An answer that broke off tells nothing.
+func eachToken(req Request) (seconds float64, ok bool) {
+	shown := req.Counts.Output - req.Counts.Reasoning
+	if req.Aborted || !req.Counts.Known || shown < 2 {
+		return 0, false
+	}
+	return (req.Duration - req.FirstByte).Seconds() / float64(shown-1), true
 }
 
 // errorType is OpenTelemetry's error.type: TARS's class, or the layer and

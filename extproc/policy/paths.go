@@ -3,8 +3,10 @@
 package policy
 
 import (
+	"maps"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -58,6 +60,9 @@ var operations = map[string]*Operation{
 	"/v1/messages":         {Path: "/v1/messages", Name: "chat", Shape: Anthropic},
 	"/v1/embeddings":       {Path: "/v1/embeddings", Name: "embeddings"},
 }
+
+// InferencePaths are the paths that ask a model, in order.
+func InferencePaths() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // ServedPaths names what every route serves, for messages.
 const ServedPaths = "/v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /v1/embeddings and /v1/models"

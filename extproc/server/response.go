@@ -78,9 +78,10 @@ func (s *session) upstreamAnswered(m *extprocv3.HttpHeaders, h headers) error {
 		set = append(set, header{config.HeaderErrorSource, config.ErrorSourceTARS})
 	}
 	contentType := h.get("content-type")
+	s.result.streamed = isEventStream(contentType)
 	switch {
 	case m.GetEndOfStream() || h.encoding() != "":
-	case isEventStream(contentType):
+	case s.result.streamed:
 		s.ans.reader = usage.NewStream(&s.tally, s.req.addedUsage)
 	case isJSON(contentType):
 		s.ans.reader = usage.NewBody(&s.tally)

@@ -65,7 +65,9 @@ type result struct {
 	status    int
 	source    string
 	class     string
+	refusal   string
 	firstByte time.Duration
+	streamed  bool
 }
 
 func newSession(p *Processor, stream sender) *session {
@@ -121,7 +123,7 @@ func (s *session) refuse(e *apierror.Error) error {
 	}
 	s.release()
 	s.answered = true
-	s.result = result{status: e.Status, source: e.Source}
+	s.result = result{status: e.Status, source: e.Source, refusal: e.Code}
 	s.proc.log.V(1).Info("request refused", "path", s.req.target.Label, "status", e.Status, "code", e.Code)
 	return s.send(immediate(e, body, s.req))
 }
@@ -158,9 +160,9 @@ func (s *session) settled() metrics.Request {
 	complete := s.answered || s.out == ended
 	s.classify()
 	r := metrics.Request{
-		Path: s.req.target.Label, Status: s.result.status, Source: s.result.source, ErrorClass: s.result.class,
+		Path: s.req.target.Label, Status: s.result.status, Source: s.result.source, ErrorClass: s.result.class, Refusal: s.result.refusal,
 		Counts: s.tally.Counts(), ResponseModel: s.tally.Model(), RequestModel: s.req.model,
-		Aborted: !complete, Duration: time.Since(s.began), FirstByte: s.result.firstByte,
+		Aborted: !complete, Duration: time.Since(s.began), FirstByte: s.result.firstByte, Streamed: s.result.streamed,
 	}
 	if r.Status == 0 {
 		r.Status = statusHungUp

@@ -20,6 +20,14 @@ const (
 	ClassUnknown        = "unknown"         // an error without a known code
 )
 
+// Classes are all of them.
+func Classes() []string {
+	return []string{
+		ClassAuthentication, ClassCredits, ClassRateLimit, ClassNotFound, ClassModelNotReady,
+		ClassRequest, ClassServer, ClassUnknown,
+	}
+}
+
 // Class sorts an error of TARS by its HTTP status and by what the body says;
 // an error inside a 200 is sorted by its own code. It is empty when there is
 // no error.
