@@ -75,6 +75,24 @@ func (b Builder) CoreDNS(ctx context.Context) (string, error) {
 	return b.program(ctx, program{module: "test/cluster/coredns", pkg: ".", output: "coredns"})
 }
 
+// prometheusTags leave out every service discovery but that of Kubernetes: the
+// others are most of what there would be to compile.
+const prometheusTags = "remove_all_sd,enable_kubernetes_sd"
+
+// Prometheus builds Prometheus, without its web pages, and promtool.
+func (b Builder) Prometheus(ctx context.Context) (string, error) {
+	const module, pkg = "test/cluster/prometheus", "github.com/prometheus/prometheus/cmd/"
+	key, err := b.sources(module)
+	if err != nil {
+		return "", err
+	}
+	var parts []part
+	for _, name := range []string{"prometheus", "promtool"} {
+		parts = append(parts, b.goParts(program{module: module, pkg: pkg + name, output: name, tags: prometheusTags})...)
+	}
+	return b.make(ctx, component{name: "prometheus", key: prometheusTags + key, parts: parts})
+}
+
 // program builds a package of a nested module whose folder is all of its key.
 func (b Builder) program(ctx context.Context, p program) (string, error) {
 	key, err := b.sources(p.module)

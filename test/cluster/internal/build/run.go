@@ -87,6 +87,8 @@ type program struct {
 	output string
 	// ldflags are added to those that leave out debugging information.
 	ldflags string
+	// tags are build tags, with commas.
+	tags string
 }
 
 // goParts are the parts of building a static program: fetching takes the
@@ -99,7 +101,7 @@ func (b Builder) goParts(p program) []part {
 			defer report.stop()
 			out, err := run(ctx, command{
 				dir: filepath.Join(b.Root, p.module), env: goEnv(),
-				args: []string{"go", "list", "-deps", p.pkg},
+				args: []string{"go", "list", "-deps", "-tags", p.tags, p.pkg},
 				watch: func(line string) {
 					if strings.HasPrefix(line, "go: downloading ") {
 						report.add()
@@ -115,7 +117,8 @@ func (b Builder) goParts(p program) []part {
 			_, err := run(ctx, command{
 				dir: filepath.Join(b.Root, p.module), env: goEnv(),
 				args: []string{
-					"go", "build", "-v", "-trimpath", "-ldflags", "-s -w" + p.ldflags, "-o", filepath.Join(dir, p.output), p.pkg,
+					"go", "build", "-v", "-trimpath", "-tags", p.tags, "-ldflags", "-s -w" + p.ldflags,
+					"-o", filepath.Join(dir, p.output), p.pkg,
 				},
 				watch: func(string) { report.add() },
 			})
