@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Copies the CRDs and the roles from config/ into the chart, byte for byte; its
-# templates print spec and rules from these files. Removes what config/ does
-# not have (any more).
+# Copies the CRDs, the roles and the alerts from config/ into the chart, byte for
+# byte; its templates print spec and rules from these files. Removes what config/
+# does not have (any more).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,9 @@ files=charts/tars-operator/files
 crds=(config/crd/bases/*.yaml)
 roles=(config/rbac/role.yaml config/rbac/*_role.yaml)
 
-for source in "${crds[@]}" "${roles[@]}"; do
+alerts=(config/prometheus/rules.yaml)
+
+for source in "${crds[@]}" "${roles[@]}" "${alerts[@]}"; do
   if [[ ! -f $source ]]; then
     echo "$source is missing: run make manifests first" >&2
     exit 1
@@ -18,6 +20,7 @@ for source in "${crds[@]}" "${roles[@]}"; do
 done
 
 rm -rf "$files"
-mkdir -p "$files/crds" "$files/rbac"
+mkdir -p "$files/crds" "$files/rbac" "$files/prometheus"
 cp -- "${crds[@]}" "$files/crds/"
 cp -- "${roles[@]}" "$files/rbac/"
+cp -- "${alerts[@]}" "$files/prometheus/"

@@ -42,12 +42,15 @@ func reasonsInCode() []string {
 	return found
 }
 
-// sections are the parts of the runbook under a heading of level 3.
+// sections are the parts of the runbook under a heading of level 3. Those of
+// alerts, at its end, are test/observability's.
 func sections() map[string]string {
 	text, err := os.ReadFile(runbook)
 	Expect(err).NotTo(HaveOccurred())
 	found := map[string]string{}
-	for _, part := range strings.Split(string(text), "\n### ")[1:] {
+	about, _, split := strings.Cut(string(text), "\n## Alerts\n")
+	Expect(split).To(BeTrue())
+	for _, part := range strings.Split(about, "\n### ")[1:] {
 		heading, body, _ := strings.Cut(part, "\n")
 		Expect(found).NotTo(HaveKey(heading), "twice in the runbook")
 		body, _, _ = strings.Cut(body, "\n## ")

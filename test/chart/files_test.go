@@ -85,7 +85,7 @@ var _ = Describe("The chart's files", func() {
 		version, err := chartutil.ParseKubeVersion(kubeVersion)
 		Expect(err).NotTo(HaveOccurred())
 		lint.KubeVersion = version
-		for _, v := range []values{{}, {"prometheus": values{"enabled": true}, "networkPolicy": values{"enabled": true}}} {
+		for _, v := range []values{{}, only("networkPolicy.enabled", true), monitored()} {
 			result := lint.Run([]string{chartDir}, v)
 			Expect(result.Errors).To(BeEmpty())
 			Expect(result.TotalChartsLinted).To(Equal(1))
@@ -165,6 +165,7 @@ func copies() map[string]string {
 	out := map[string]string{}
 	for pattern, folder := range map[string]string{
 		"crd/bases/*.yaml": "crds/", "rbac/role.yaml": "rbac/", "rbac/*_role.yaml": "rbac/",
+		"prometheus/rules.yaml": "prometheus/",
 	} {
 		sources, err := filepath.Glob(filepath.Join(configDir, pattern))
 		Expect(err).NotTo(HaveOccurred())

@@ -31,9 +31,11 @@ var equalVariants = []struct {
 }{
 	{name: "by default"},
 	{
-		name: "with a ServiceMonitor and a NetworkPolicy",
+		name: "with monitors, alerts and a NetworkPolicy",
 		values: values{
-			"prometheus":    values{"enabled": true},
+			"prometheus": values{
+				"enabled": true, "podMonitor": values{"enabled": true}, "rules": values{"enabled": true},
+			},
 			"networkPolicy": values{"enabled": true},
 		},
 		edits: []edit{

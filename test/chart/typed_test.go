@@ -41,6 +41,8 @@ type typed struct {
 	clusterBindings []*rbacv1.ClusterRoleBinding
 	crds            []*apiextensionsv1.CustomResourceDefinition
 	monitors        []*monitoringv1.ServiceMonitor
+	podMonitors     []*monitoringv1.PodMonitor
+	rules           []*monitoringv1.PrometheusRule
 	networkPolicies []*networkingv1.NetworkPolicy
 	namespaces      []*corev1.Namespace
 	all             []client.Object
@@ -81,6 +83,10 @@ func (t *typed) add(decoded runtime.Object) {
 		t.crds = append(t.crds, o)
 	case *monitoringv1.ServiceMonitor:
 		t.monitors = append(t.monitors, o)
+	case *monitoringv1.PodMonitor:
+		t.podMonitors = append(t.podMonitors, o)
+	case *monitoringv1.PrometheusRule:
+		t.rules = append(t.rules, o)
 	case *networkingv1.NetworkPolicy:
 		t.networkPolicies = append(t.networkPolicies, o)
 	case *corev1.Namespace:

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"helm.sh/helm/v3/pkg/chartutil"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
@@ -103,10 +104,20 @@ func effects() map[string]func(typed) {
 			Expect(t.crds[0].Annotations).NotTo(HaveKey("helm.sh/resource-policy"))
 			Expect(t.crds[0].Annotations).To(HaveKey("controller-gen.kubebuilder.io/version"))
 		},
-		"metrics.enabled":       expectNoMetrics,
-		"metrics.port":          expectMetricsPort,
-		"metrics.secure":        expectPlainMetrics,
-		"prometheus.enabled":    func(t typed) { Expect(t.monitors).To(HaveLen(1)); t.expectConnected() },
+		"metrics.enabled":    expectNoMetrics,
+		"metrics.port":       expectMetricsPort,
+		"metrics.secure":     expectPlainMetrics,
+		"prometheus.enabled": func(t typed) { Expect(t.monitors).To(HaveLen(1)); t.expectConnected() },
+		"prometheus.podMonitor.enabled": func(t typed) {
+			Expect(t.podMonitors).To(HaveLen(1))
+			Expect(t.monitors).To(BeEmpty())
+			t.expectConnected()
+		},
+		"prometheus.rules.enabled": func(t typed) {
+			Expect(t.rules).To(HaveLen(1))
+			Expect(t.monitors).To(BeEmpty())
+			t.expectConnected()
+		},
 		"networkPolicy.enabled": func(t typed) { Expect(t.networkPolicies).To(HaveLen(1)); t.expectConnected() },
 	}
 }
@@ -154,7 +165,7 @@ func expectFull(path string, part any) {
 var _ = Describe("Each value", func() {
 	It("is in the table of effects and in full-values.yaml, with another value than the default", func() {
 		leaves := slices.Sorted(maps.Keys(readSchema().leaves()))
-		tested := append(slices.Collect(maps.Keys(effects())), "serviceAccount.enabled")
+		tested := append(slices.Concat(slices.Collect(maps.Keys(effects())), slices.Collect(maps.Keys(monitoringEffects()))), "serviceAccount.enabled")
 		Expect(leaves).To(ConsistOf(tested))
 		for _, path := range leaves {
 			value, ok := at(fullValues(), path)
@@ -168,6 +179,13 @@ var _ = Describe("Each value", func() {
 		It("has its effect: "+path, func() {
 			value, _ := at(fullValues(), path)
 			effects()[path](decode(helmTemplate(only(path, value))))
+		})
+	}
+
+	for _, path := range slices.Sorted(maps.Keys(monitoringEffects())) {
+		It("has its effect: "+path, func() {
+			value, _ := at(fullValues(), path)
+			monitoringEffects()[path](decode(helmTemplate(chartutil.CoalesceTables(only(path, value), monitored()))))
 		})
 	}
 

@@ -40,7 +40,7 @@ func documentedMetrics() map[string]metric {
 	text, err := os.ReadFile(metricsPage)
 	Expect(err).NotTo(HaveOccurred())
 	found := map[string]metric{}
-	row := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\| (\\w+) \\| ([^|]*) \\| ([^|]+) \\|$")
+	row := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\| (\\w+) \\| ([^|]*) \\| ([^|]+) \\| [^|]*\\|$")
 	for _, match := range row.FindAllStringSubmatch(string(text), -1) {
 		Expect(found).NotTo(HaveKey(match[1]), "twice in the page")
 		labels := []string{}

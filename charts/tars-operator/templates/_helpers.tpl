@@ -29,6 +29,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Labels of what the Prometheus operator reads: the user's and ours, which win. */}}
+{{- define "tars-operator.monitoringLabels" -}}
+{{- merge (include "tars-operator.labels" . | fromYaml) .Values.prometheus.labels | toYaml }}
+{{- end }}
+
 {{/* The ServiceAccount that the manager runs as. */}}
 {{- define "tars-operator.serviceAccountName" -}}
 {{- if and (not .Values.serviceAccount.enabled) (not .Values.serviceAccount.name) }}
