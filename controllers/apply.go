@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -22,7 +23,7 @@ import (
 // build computes the children. The HTTPRoute keeps the hash that it has:
 // commit alone changes it.
 func (r *TarsBackendReconciler) build(ctx context.Context, s *scope) (bool, error) {
-	parents := servedParents(s.seen.Parents)
+	parents := ServedParents(s.seen.Parents)
 	if err := r.buildWith(s, parents, ""); err != nil {
 		return false, err
 	}
@@ -156,7 +157,7 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 	if err != nil {
 		return err
 	}
-	body, err := intentOf(obj, key)
+	body, err := IntentOf(obj, key.kind)
 	if err != nil {
 		return err
 	}
@@ -216,19 +217,20 @@ func (r *TarsBackendReconciler) send(ctx context.Context, key childKey, body []b
 	return answer, attempt(err, "applying %s", key)
 }
 
-// intentOf reduces an object to what we have an opinion on: its identity, our
-// labels, annotations and owner, and the kind's own fields. Status and nulls
-// (a creationTimestamp, say) would otherwise become ours.
-func intentOf(obj client.Object, key childKey) (map[string]any, error) {
+// IntentOf is what is sent to apply a child. It reduces the object to what we
+// have an opinion on: its identity, our labels, annotations and owner, and the
+// kind's own fields. Status and nulls (a creationTimestamp, say) would
+// otherwise become ours.
+func IntentOf(obj client.Object, kind schema.GroupVersionKind) (map[string]any, error) {
 	body, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
-		return nil, fmt.Errorf("converting %s: %w", key, err)
+		return nil, fmt.Errorf("converting %s %s: %w", kind.Kind, client.ObjectKeyFromObject(obj), err)
 	}
 	delete(body, "status")
 	dropNulls(body)
 	meta, ok := body["metadata"].(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("converting %s: it has no metadata", key)
+		return nil, fmt.Errorf("converting %s %s: it has no metadata", kind.Kind, client.ObjectKeyFromObject(obj))
 	}
 	kept := map[string]any{}
 	for _, field := range []string{"name", "namespace", "labels", "annotations", "ownerReferences"} {
@@ -237,7 +239,7 @@ func intentOf(obj client.Object, key childKey) (map[string]any, error) {
 		}
 	}
 	body["metadata"] = kept
-	body["apiVersion"], body["kind"] = key.kind.ToAPIVersionAndKind()
+	body["apiVersion"], body["kind"] = kind.ToAPIVersionAndKind()
 	return body, nil
 }
 
@@ -269,7 +271,7 @@ func (r *TarsBackendReconciler) commit(ctx context.Context, s *scope) (bool, err
 	if !conditions.ChildrenAccepted(s.seen) {
 		return false, nil
 	}
-	if err := r.buildWith(s, servedParents(s.seen.Parents), s.objects.RouteHash); err != nil {
+	if err := r.buildWith(s, ServedParents(s.seen.Parents), s.objects.RouteHash); err != nil {
 		return false, err
 	}
 	if err := r.applyOne(ctx, s, s.route(), s.seen.Route); err != nil {

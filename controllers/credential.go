@@ -24,31 +24,24 @@ const caKey = "ca.crt"
 // Envoy takes 60 KiB of them.
 const maxKeyLength = 8192
 
-// resolveCredential reads the key. A Secret that is gone means that its owner
-// wants the key out of use, so the derived Secret goes too, whenever that was.
-func (r *TarsBackendReconciler) resolveCredential(ctx context.Context, s *scope) error {
-	ref := s.backend.Spec.Credential.SecretRef
-	name := types.NamespacedName{Namespace: s.backend.Namespace, Name: ref.Name}
+// Credential reads the key, or finds out why there is none.
+func (r Resolver) Credential(ctx context.Context, b *v1alpha1.TarsBackend) (key string, finding *conditions.Finding, err error) {
+	ref := b.Spec.Credential.SecretRef
+	name := types.NamespacedName{Namespace: b.Namespace, Name: ref.Name}
 	secret := &corev1.Secret{}
-	if err := r.direct.Get(ctx, name, secret); err != nil {
-		if !apierrors.IsNotFound(err) {
-			return attempt(err, "reading Secret %s", name)
-		}
-		s.seen.Unresolved = append(s.seen.Unresolved, conditions.Finding{
+	err = r.Values.Get(ctx, name, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", &conditions.Finding{
 			Reason: v1alpha1.ReasonSecretNotFound,
 			Message: fmt.Sprintf("Secret %s does not exist, so no key is sent and requests fail: create it with the TARS key under %s",
 				name, ref.Key),
-		})
-		s.revoked = true
-		return r.deleteDerivedSecret(ctx, s.backend)
+		}, nil
+	case err != nil:
+		return "", nil, attempt(err, "reading Secret %s", name)
 	}
-	key, finding := keyOf(secret, ref.Key)
-	if finding != nil {
-		s.seen.Unresolved = append(s.seen.Unresolved, *finding)
-		return nil
-	}
-	s.key = key
-	return nil
+	key, finding = keyOf(secret, ref.Key)
+	return key, finding, nil
 }
 
 // keyOf takes the key out of its Secret, without surrounding white space.
@@ -106,20 +99,21 @@ func problemOfKey(key string) string {
 	return ""
 }
 
-// resolveCA checks the certificate authorities that Envoy is to trust.
-func (r *TarsBackendReconciler) resolveCA(ctx context.Context, s *scope) error {
-	for _, ref := range caRefs(s.backend) {
-		name := types.NamespacedName{Namespace: s.backend.Namespace, Name: ref}
+// CA judges the certificate authorities that Envoy is to trust.
+func (r Resolver) CA(ctx context.Context, b *v1alpha1.TarsBackend) ([]conditions.Finding, error) {
+	var findings []conditions.Finding
+	for _, ref := range caRefs(b) {
+		name := types.NamespacedName{Namespace: b.Namespace, Name: ref}
 		ca := &corev1.ConfigMap{}
-		err := r.direct.Get(ctx, name, ca)
+		err := r.Values.Get(ctx, name, ca)
 		if err != nil && !apierrors.IsNotFound(err) {
-			return attempt(err, "reading ConfigMap %s", name)
+			return findings, attempt(err, "reading ConfigMap %s", name)
 		}
 		if finding := problemOfCA(name, ca, err == nil); finding != nil {
-			s.seen.Unresolved = append(s.seen.Unresolved, *finding)
+			findings = append(findings, *finding)
 		}
 	}
-	return nil
+	return findings, nil
 }
 
 func problemOfCA(name types.NamespacedName, ca *corev1.ConfigMap, found bool) *conditions.Finding {

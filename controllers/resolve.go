@@ -4,14 +4,8 @@ package controllers
 
 import (
 	"context"
-	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -22,7 +16,7 @@ import (
 // resolve looks at everything that the spec names. doc.go has the table of
 // what each finding means for traffic.
 func (r *TarsBackendReconciler) resolve(ctx context.Context, s *scope) (bool, error) {
-	if f := r.checkEndpoint(s.backend); f != nil {
+	if f := r.resolver().Endpoint(s.backend); f != nil {
 		s.seen.Refused = append(s.seen.Refused, *f)
 		return false, r.stopTraffic(ctx, s)
 	}
@@ -33,7 +27,7 @@ func (r *TarsBackendReconciler) resolve(ctx context.Context, s *scope) (bool, er
 			return false, err
 		}
 	}
-	served := len(servedParents(s.seen.Parents)) > 0
+	served := len(ServedParents(s.seen.Parents)) > 0
 	switch {
 	case len(s.seen.Refused) > 0, !served && anyRefused(s.seen.Parents):
 		return false, r.stopTraffic(ctx, s)
@@ -62,121 +56,62 @@ func (r *TarsBackendReconciler) resolvePlatform(ctx context.Context, s *scope) e
 	return nil
 }
 
-// checkEndpoint refuses an endpoint that the administrator did not allow:
-// whoever may edit a TarsBackend could otherwise send the key anywhere.
-func (r *TarsBackendReconciler) checkEndpoint(b *v1alpha1.TarsBackend) *conditions.Finding {
-	if EndpointAllowed(r.settings.AllowedEndpoints, b.Spec.Endpoint.Hostname) {
+// resolver looks references up in the manager's cache, and values of Secrets
+// and ConfigMaps, which the cache does not hold, at the API server.
+func (r *TarsBackendReconciler) resolver() Resolver {
+	return Resolver{Reader: r.client, Values: r.direct, TarsBackends: r.servedBy, Settings: r.settings}
+}
+
+// servedBy lists the TarsBackends that name a Gateway.
+func (r *TarsBackendReconciler) servedBy(ctx context.Context, gateway *gatewayv1.Gateway) ([]v1alpha1.TarsBackend, error) {
+	list := &v1alpha1.TarsBackendList{}
+	if err := r.client.List(ctx, list, client.MatchingFields{indexGateway: objectKey(gateway)}); err != nil {
+		return nil, attempt(err, "listing TarsBackends")
+	}
+	return list.Items, nil
+}
+
+// resolveCredential reads the key. A Secret that is gone means that its owner
+// wants the key out of use, so the derived Secret goes too, whenever that was.
+func (r *TarsBackendReconciler) resolveCredential(ctx context.Context, s *scope) error {
+	key, finding, err := r.resolver().Credential(ctx, s.backend)
+	s.key = key
+	if finding == nil || err != nil {
+		return err
+	}
+	s.seen.Unresolved = append(s.seen.Unresolved, *finding)
+	if finding.Reason != v1alpha1.ReasonSecretNotFound {
 		return nil
 	}
-	return &conditions.Finding{
-		Reason: v1alpha1.ReasonEndpointNotAllowed,
-		Message: fmt.Sprintf("spec.endpoint.hostname %q is not allowed (allowed: %s): correct it, or have the operator's "+
-			"administrator add it to the manager's --allowed-endpoints (chart value endpoints.allowed)",
-			b.Spec.Endpoint.Hostname, strings.Join(r.settings.AllowedEndpoints, ", ")),
+	s.revoked = true
+	return r.deleteDerivedSecret(ctx, s.backend)
+}
+
+// resolveCA checks the certificate authorities that Envoy is to trust.
+func (r *TarsBackendReconciler) resolveCA(ctx context.Context, s *scope) error {
+	findings, err := r.resolver().CA(ctx, s.backend)
+	s.seen.Unresolved = append(s.seen.Unresolved, findings...)
+	return err
+}
+
+// resolveRivals looks for an older TarsBackend in our place.
+func (r *TarsBackendReconciler) resolveRivals(ctx context.Context, s *scope) error {
+	finding, err := r.resolver().Rival(ctx, s.seen)
+	if finding != nil {
+		s.seen.Refused = append(s.seen.Refused, *finding)
 	}
-}
-
-// EndpointAllowed says whether one of the entries allows the host: an entry
-// *.name allows the subdomains of name, of any depth and not name itself; any
-// other entry allows exactly itself. Case and a trailing dot do not matter.
-func EndpointAllowed(entries []string, host string) bool {
-	host = canonicalHost(host)
-	return slices.ContainsFunc(entries, func(entry string) bool {
-		entry = canonicalHost(entry)
-		if domain, wildcard := strings.CutPrefix(entry, "*."); wildcard {
-			sub, ok := strings.CutSuffix(host, "."+domain)
-			return ok && sub != ""
-		}
-		return entry == host
-	})
-}
-
-func canonicalHost(h string) string {
-	return strings.TrimSuffix(strings.ToLower(h), ".")
+	return err
 }
 
 // resolveParents finds the Gateways and whose they are.
-func (r *TarsBackendReconciler) resolveParents(ctx context.Context, s *scope) error {
-	labels, err := r.namespaceLabels(ctx, s.backend.Namespace)
-	if err != nil {
-		return err
-	}
-	s.seen.NamespaceLabels = labels
-	for _, ref := range s.backend.Spec.ParentRefs {
-		parent := conditions.Parent{Ref: completeRef(ref, s.backend.Namespace)}
-		// With and without our own namespace a ref is the same to HTTPRoute,
-		// and listed twice it would be refused there.
-		if slices.ContainsFunc(s.seen.Parents, func(p conditions.Parent) bool { return reflect.DeepEqual(p.Ref, parent.Ref) }) {
-			continue
-		}
-		if err := r.resolveParent(ctx, &parent); err != nil {
-			return err
-		}
-		s.seen.Parents = append(s.seen.Parents, parent)
-	}
-	return nil
+func (r *TarsBackendReconciler) resolveParents(ctx context.Context, s *scope) (err error) {
+	s.seen.Parents, s.seen.NamespaceLabels, err = r.resolver().Parents(ctx, s.backend)
+	return err
 }
 
-// namespaceLabels are those that listeners select namespaces by; nil where
-// the namespace is not in the cache.
-func (r *TarsBackendReconciler) namespaceLabels(ctx context.Context, name string) (map[string]string, error) {
-	ns := &metav1.PartialObjectMetadata{}
-	ns.SetGroupVersionKind(kindNamespace)
-	if err := r.client.Get(ctx, types.NamespacedName{Name: name}, ns); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil, nil
-		}
-		return nil, attempt(err, "reading Namespace %s", name)
-	}
-	if ns.Labels == nil {
-		return map[string]string{}, nil
-	}
-	return ns.Labels, nil
-}
-
-// completeRef writes out what a ParentReference leaves to its defaults.
-func completeRef(ref gatewayv1.ParentReference, namespace string) gatewayv1.ParentReference {
-	if ref.Group == nil {
-		ref.Group = new(gatewayv1.Group(gatewayv1.GroupName))
-	}
-	if ref.Kind == nil {
-		ref.Kind = new(gatewayv1.Kind("Gateway"))
-	}
-	if ref.Namespace == nil {
-		ref.Namespace = new(gatewayv1.Namespace(namespace))
-	}
-	return ref
-}
-
-// resolveParent fills in one parent. What is missing stays empty, which
-// conditions puts into words; a Gateway of someone else is refused.
-func (r *TarsBackendReconciler) resolveParent(ctx context.Context, p *conditions.Parent) error {
-	name := types.NamespacedName{Namespace: string(*p.Ref.Namespace), Name: string(p.Ref.Name)}
-	gateway := &gatewayv1.Gateway{}
-	if err := r.client.Get(ctx, name, gateway); err != nil {
-		return attempt(client.IgnoreNotFound(err), "reading Gateway %s", name)
-	}
-	p.Gateway = gateway
-	class := &gatewayv1.GatewayClass{}
-	if err := r.client.Get(ctx, types.NamespacedName{Name: string(gateway.Spec.GatewayClassName)}, class); err != nil {
-		return attempt(client.IgnoreNotFound(err), "reading GatewayClass %s", gateway.Spec.GatewayClassName)
-	}
-	p.ControllerName = class.Spec.ControllerName
-	p.Controlled = slices.Contains(r.settings.GatewayControllerNames, class.Spec.ControllerName)
-	if !p.Controlled {
-		p.Refused = append(p.Refused, conditions.Finding{
-			Reason: v1alpha1.ReasonNotEnvoyGateway,
-			Message: fmt.Sprintf("Gateway %s belongs to controller %s, which is no Envoy Gateway known to the operator: name a Gateway "+
-				"of Envoy Gateway, or have the operator's administrator add the controller to --gateway-controller-names",
-				name, class.Spec.ControllerName),
-		})
-	}
-	return nil
-}
-
-// servedParents are those that the HTTPRoute names: only Gateways of Envoy
+// ServedParents are those that the HTTPRoute names: only Gateways of Envoy
 // Gateway, for another controller would not run our policies.
-func servedParents(parents []conditions.Parent) []gatewayv1.ParentReference {
+func ServedParents(parents []conditions.Parent) []gatewayv1.ParentReference {
 	var refs []gatewayv1.ParentReference
 	for _, p := range parents {
 		if p.Gateway != nil && p.Controlled {

@@ -8,45 +8,43 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/controllers/conditions"
 )
 
-// resolveRivals looks for an older TarsBackend that serves the same listener,
-// hosts and path. Two routes for one request would be a lottery between two
-// keys, so that the younger waits until the older is gone.
-func (r *TarsBackendReconciler) resolveRivals(ctx context.Context, s *scope) error {
-	for _, parent := range s.seen.Parents {
+// Rival is an older TarsBackend that serves the same listener, hosts and path
+// as the observed one, whose Parents were resolved. Two routes for one request
+// would be a lottery between two keys, so that the younger waits until the
+// older is gone.
+func (r Resolver) Rival(ctx context.Context, seen conditions.Observation) (*conditions.Finding, error) {
+	for _, parent := range seen.Parents {
 		if parent.Gateway == nil || !parent.Controlled {
 			continue
 		}
-		own := conditions.Listeners(parent, s.backend, s.seen.NamespaceLabels)
-		others := &v1alpha1.TarsBackendList{}
-		if err := r.client.List(ctx, others, client.MatchingFields{indexGateway: objectKey(parent.Gateway)}); err != nil {
-			return attempt(err, "listing TarsBackends")
+		own := conditions.Listeners(parent, seen.Backend, seen.NamespaceLabels)
+		others, err := r.TarsBackends(ctx, parent.Gateway)
+		if err != nil {
+			return nil, err
 		}
-		for i := range others.Items {
-			other := &others.Items[i]
-			if !older(other, s.backend) || other.Spec.PathPrefix != s.backend.Spec.PathPrefix {
+		for i := range others {
+			other := &others[i]
+			if !older(other, seen.Backend) || other.Spec.PathPrefix != seen.Backend.Spec.PathPrefix {
 				continue
 			}
 			listener, err := r.sharedListener(ctx, parent, own, other)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if listener != "" {
-				s.seen.Refused = append(s.seen.Refused, rivalry(other, parent, listener))
-				return nil
+				return new(rivalry(other, parent, listener)), nil
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // sharedListener is one that takes both, with a host in common; else empty.
-func (r *TarsBackendReconciler) sharedListener(
+func (r Resolver) sharedListener(
 	ctx context.Context, parent conditions.Parent, own []conditions.Listener, other *v1alpha1.TarsBackend,
 ) (string, error) {
 	labels, err := r.namespaceLabels(ctx, other.Namespace)
