@@ -19,15 +19,20 @@ import (
 	"github.com/tars-operator/tars-operator/controllers/conditions"
 )
 
+// Getter reads one object.
+type Getter interface {
+	Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error
+}
+
 // Resolver looks up what the spec of a TarsBackend names, and judges it. It
 // only reads: what a finding means for the children is the reconciler's
 // business. The commands render and check resolve by it too, from files and
 // with a user's rights.
 type Resolver struct {
 	// Reader has Gateways, their classes, and the metadata of namespaces.
-	Reader client.Reader
+	Reader Getter
 	// Values has Secrets and ConfigMaps whole.
-	Values client.Reader
+	Values Getter
 	// TarsBackends lists those that name a Gateway, and may list more.
 	TarsBackends func(context.Context, *gatewayv1.Gateway) ([]v1alpha1.TarsBackend, error)
 	// Settings are the manager's.

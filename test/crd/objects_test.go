@@ -3,6 +3,7 @@
 package crd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
+	"github.com/tars-operator/tars-operator/controllers/documents"
 )
+
+// rulesNotChecked is what the API server adds when a schema error kept it from
+// the rules.
+const rulesNotChecked = "some validation rules were not checked"
 
 const namespace = "default"
 
@@ -54,9 +60,37 @@ func parse(text string) map[string]any {
 	return fields
 }
 
-// admit asks the API server about an object without storing it.
+// admit asks the API server about an object without storing it. What render
+// and check say of a TarsBackend without a cluster has to be the same.
 func admit(ctx context.Context, u *unstructured.Unstructured) error {
-	return api.Create(ctx, u, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
+	GinkgoHelper()
+	content, err := u.MarshalJSON()
+	Expect(err).NotTo(HaveOccurred())
+	verdict := api.Create(ctx, u, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
+	if u.GetKind() == "TarsBackend" {
+		expectSameOffline(ctx, content, verdict)
+	}
+	return verdict
+}
+
+// expectSameOffline checks that an object is taken or refused without a
+// cluster as by the API server, in the same words.
+func expectSameOffline(ctx context.Context, content []byte, verdict error) {
+	GinkgoHelper()
+	_, offline := documents.Reader{Stdin: bytes.NewReader(content)}.Read(ctx, []string{documents.Stdin})
+	if verdict == nil {
+		Expect(offline).NotTo(HaveOccurred(), "the API server takes the object")
+		return
+	}
+	Expect(offline).To(HaveOccurred(), "the API server refuses the object: %v", verdict)
+	if !apierrors.IsInvalid(verdict) {
+		return
+	}
+	for _, cause := range causes(verdict) {
+		if cause.Field != rootField && !strings.Contains(cause.Message, rulesNotChecked) {
+			Expect(offline).To(MatchError(ContainSubstring(cause.Field + ": " + cause.Message)))
+		}
+	}
 }
 
 // stored creates an object that lives for one spec.
