@@ -17,7 +17,9 @@ import (
 	// a call to TARS is checked against come with it.
 	_ "golang.org/x/crypto/x509roots/fallback"
 
+	"github.com/tars-operator/tars-operator/controllers/cli"
 	"github.com/tars-operator/tars-operator/controllers/manager"
+	"github.com/tars-operator/tars-operator/controllers/render"
 	"github.com/tars-operator/tars-operator/extproc"
 )
 
@@ -29,6 +31,7 @@ const usage = `Usage: tars-operator <command> [flags]
 Commands:
   manager   run the operator
   extproc   run the external processor that Envoy asks about each request
+  render    print the objects that the manager would make, without a cluster
   version   print the version
 
 "tars-operator <command> --help" lists a command's flags.
@@ -53,6 +56,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = manager.Run(ctx, args[1:], manager.Process{Version: version, Stderr: stderr})
 	case "extproc":
 		err = extproc.Run(ctx, args[1:], extproc.Process{Version: version, Stderr: stderr})
+	case "render":
+		err = render.Run(ctx, args[1:], render.Process{Version: version, Stdin: os.Stdin, Stdout: stdout, Stderr: stderr})
 	case "version":
 		return say(stdout, version+"\n", 0)
 	case "help", "-h", "--help":
@@ -63,6 +68,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
+	case errors.Is(err, cli.ErrUsage):
+		return say(stderr, fmt.Sprintf("tars-operator %s: %s\n", args[0], err), 2)
 	default:
 		return say(stderr, fmt.Sprintf("tars-operator %s: %s\n", args[0], err), 1)
 	}
