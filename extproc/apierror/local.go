@@ -53,6 +53,9 @@ func explain(status int, details string) (what, code string, limited bool) {
 		return "the platform's access policy refuses this request", "forbidden", false
 	case has("no_healthy_upstream", "cluster_not_found", "no_cluster"):
 		return "it has no healthy endpoint for TARS; the platform team finds the reason in the TarsBackend's status", "no_healthy_upstream", false
+	case has("connection_timeout"):
+		return "no connection to TARS came to be within spec.timeouts.connect of the TarsBackend; " +
+			"look for a firewall or a network policy that drops it", "upstream_connect_timeout", false
 	case has("connection_failure", "connection_termination", "upstream_reset"):
 		return "the connection to TARS failed; retry, and see the TarsBackend's status if it stays", "upstream_connect_error", false
 	case has("timeout"):

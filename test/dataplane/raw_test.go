@@ -50,6 +50,18 @@ func (c *rawConn) response() reply {
 	return reply{status: resp.StatusCode, header: resp.Header, body: string(body)}
 }
 
+// asked is the body of a request that passes.
+const asked = `{"model":"claude-1"}`
+
+// rawly sends what net/http would not.
+func rawly(format string, args ...any) reply {
+	GinkgoHelper()
+	raw := dial()
+	defer raw.close()
+	raw.write(format, args...)
+	return raw.response()
+}
+
 func (c *rawConn) close() {
 	GinkgoHelper()
 	Expect(c.Close()).To(Succeed())

@@ -52,7 +52,7 @@ var _ = Describe("A request that is refused", func() {
 		Entry("a method", "PUT", "/narrow"+chatPath, "application/json", `{"model":"claude-1"}`, 405, "method_not_allowed"),
 		Entry("a content type", "POST", "/narrow"+chatPath, "text/plain", `{"model":"claude-1"}`, 415, "unsupported_media_type"),
 		Entry("a compressed body", "POST", "/narrow"+chatPath, "application/json", `x`, 415, "unsupported_content_encoding", "content-encoding", "gzip"),
-		Entry("too long by its own word", "POST", "/narrow"+chatPath, "application/json", `{"model":"`+strings.Repeat("x", 1000), 413, "request_too_large"),
+		Entry("too long by its own word", "POST", "/narrow"+chatPath, "application/json", `{"model":"`+strings.Repeat("x", 1024), 413, "request_too_large"),
 		Entry("an unlisted path", "POST", "/narrow/v1/images/generations", "application/json", `{"model":"claude-1"}`, 404, "unknown_url"),
 		Entry("a trailing slash", "POST", "/narrow"+chatPath+"/", "application/json", `{"model":"claude-1"}`, 404, "unknown_url"),
 		Entry("another case", "POST", "/narrow/v1/Chat/completions", "application/json", `{"model":"claude-1"}`, 404, "unknown_url"),
@@ -84,14 +84,14 @@ var _ = Describe("A request that is refused", func() {
 		Expect(r.status).To(Equal(404))
 		Expect(r.header.Get("request-id")).To(Equal(id))
 		Expect(r.body).To(MatchJSON(fmt.Sprintf(`{"type":"error","error":{"type":"not_found_error",
-			"message":"The model \"gpt-5\" is not allowed on this gateway. Allowed: fast, gpt-4o-mini, claude-*."},"request_id":%q}`, id)))
+			"message":"The model \"gpt-5\" is not allowed on this gateway. Allowed: fast, claude-*, gpt-4o-mini."},"request_id":%q}`, id)))
 	})
 
 	It("is too large without saying so", func() {
 		id := newID()
 		raw := dial()
 		raw.write("POST /narrow%s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n", chatPath, id)
-		raw.write("400\r\n%s\r\n", `{"model":"claude-1","x":"`+strings.Repeat("x", 0x400-25))
+		raw.write("401\r\n%s\r\n", `{"model":"claude-1","x":"`+strings.Repeat("x", 0x401-25))
 		refused(raw.response(), id, "413 client request_too_large")
 		raw.close()
 		Expect(world.tls.requests(id)).To(BeEmpty())

@@ -59,14 +59,14 @@ func testRoute(name, prefix string) config.Route {
 // routes are the TarsBackends: what each is for, and the prefix that tells.
 func routes() (cfg config.Config, inEnvoy []harness.Route) {
 	open, narrow, forward := testRoute("open", "/"), testRoute("narrow", "/narrow"), testRoute("forward", "/forward")
-	narrow.Allow = []string{"gpt-4o-mini", "claude-*"}
+	narrow.Allow = []string{"claude-*", "gpt-4o-mini"} // sorted, as the operator writes it
 	narrow.Aliases = []config.Alias{{Name: "fast", Model: "xai/grok-4.5"}}
-	narrow.MaxRequestBytes = 1000
+	narrow.MaxRequestBytes = 1024
 	forward.ForwardUnlistedPaths = true
 	forward.Allow = narrow.Allow
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
 	cfg.Routes = []config.Route{open, narrow, forward}
-	for _, name := range []string{"plain", "secured", "unprocessed", "dead", "empty", "fake", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser"} {
+	for _, name := range []string{"free", "plain", "secured", "unprocessed", "dead", "blackhole", "empty", "fake", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser"} {
 		cfg.Routes = append(cfg.Routes, testRoute(name, "/"+name))
 	}
 	for _, r := range cfg.Routes {
@@ -81,7 +81,7 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 			e.Secured = true
 		case "unprocessed":
 			e.Processor = ""
-		case "dead", "empty", "fake":
+		case "dead", "blackhole", "empty", "fake":
 			e.Cluster = e.Name
 		case "limited-openai", "limited-anthropic":
 			e.Limited = true
@@ -137,7 +137,7 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 		Entry:      port(world.main.HTTP),
 		Processors: map[string][]string{"main": {port(world.main.GRPC)}},
 		Upstreams: map[string]harness.Upstream{
-			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"}, "empty": {},
+			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"}, "blackhole": {Port: blackHole()}, "empty": {},
 			"fake": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.fake.CA()},
 		},
 	})

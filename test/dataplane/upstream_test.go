@@ -4,10 +4,12 @@ package dataplane
 
 import (
 	"encoding/pem"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,6 +17,10 @@ import (
 
 	"github.com/tars-operator/tars-operator/test/dataplane/harness"
 )
+
+// fullTimeout is how long a connection on loopback needs at most: one that takes
+// longer is not going to be.
+const fullTimeout = 500 * time.Millisecond
 
 // upstream stands where TARS is and does what a spec says, to the byte: for
 // what the stand-in of test/tarsfake does not do on demand.
@@ -90,4 +96,25 @@ func (u *upstream) requests(id string) []*http.Request {
 		}
 	}
 	return found
+}
+
+// blackHole is a port that lets no connection come to be: its queue of
+// connections that nobody takes is full.
+func blackHole() string {
+	GinkgoHelper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(syscall.Close(socket)).To(Succeed()) })
+	Expect(syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})).To(Succeed())
+	Expect(syscall.Listen(socket, 0)).To(Succeed())
+	name, err := syscall.Getsockname(socket)
+	Expect(err).NotTo(HaveOccurred())
+	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	for {
+		conn, err := net.DialTimeout("tcp", address, fullTimeout)
+		if err != nil {
+			return port(address)
+		}
+		DeferCleanup(conn.Close)
+	}
 }

@@ -85,6 +85,7 @@ var _ = BeforeSuite(func() {
 	kubectl("wait", "-n", gatewayNamespace, "--for=condition=Programmed", "gateway/"+gatewayName, "--timeout=3m")
 	lab.base = "http://" + forwardGateway(ctx, gatewayName)
 	printVersions()
+	startPatience()
 })
 
 // installOperator installs the chart as README does.

@@ -115,6 +115,17 @@ func (s StandIn) RevokeKey(ctx context.Context, key string) error {
 	return err
 }
 
+// Next makes the stand-in treat the next request as the settings say; their
+// names are those of test/tarsfake/README.md.
+func (s StandIn) Next(ctx context.Context, settings map[string]string) error {
+	body, err := json.Marshal(map[string]any{"set": settings})
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, http.MethodPost, "/behaviour", string(body))
+	return err
+}
+
 func (s StandIn) call(ctx context.Context, method, path, body string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.Admin+path, strings.NewReader(body))
 	if err != nil {
