@@ -50,8 +50,12 @@ generate: ## Generate the DeepCopy methods.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: sync
-sync: ## Copy the generated manifests into the chart.
+sync: ## Copy the generated manifests, the alerts and the dashboard into the chart.
 	hack/sync-chart.sh
+
+.PHONY: dashboard
+dashboard: ## Generate the Grafana dashboard.
+	go run -C hack/tools ./dashboard >config/grafana/dashboard.json
 
 .PHONY: docs
 docs: ## Generate docs/api.md from the CRD.

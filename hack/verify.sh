@@ -19,7 +19,7 @@ git ls-files -z --cached --others --exclude-standard |
   tar --create --null --files-from=- | tar --extract --directory="$copy/is"
 cp -a "$copy/is/." "$copy/should"
 
-steps=8
+steps=9
 step=0
 failed=()
 
@@ -63,6 +63,7 @@ manifests() {
 
 regenerate 'the DeepCopy code' 'make generate' deepcopy
 regenerate 'the CRD or the role' 'make manifests' manifests
+regenerate 'the dashboard' 'make dashboard sync' make dashboard
 regenerate 'the chart' 'make sync' make sync
 regenerate 'docs/api.md' 'make docs' make docs
 regenerate 'a golden file' 'make goldens, and read what changed' make goldens

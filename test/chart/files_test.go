@@ -165,7 +165,7 @@ func copies() map[string]string {
 	out := map[string]string{}
 	for pattern, folder := range map[string]string{
 		"crd/bases/*.yaml": "crds/", "rbac/role.yaml": "rbac/", "rbac/*_role.yaml": "rbac/",
-		"prometheus/rules.yaml": "prometheus/",
+		"prometheus/rules.yaml": "prometheus/", "grafana/dashboard.json": "grafana/",
 	} {
 		sources, err := filepath.Glob(filepath.Join(configDir, pattern))
 		Expect(err).NotTo(HaveOccurred())

@@ -10,10 +10,11 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 )
 
-// monitored are the values that switch on all that is for Prometheus.
+// monitored are the values that switch on all that is for Prometheus and Grafana.
 func monitored() values {
 	return values{
 		"prometheus": values{"enabled": true, "podMonitor": values{"enabled": true}, "rules": values{"enabled": true}},
+		"grafana":    values{"dashboard": values{"enabled": true}},
 	}
 }
 
@@ -21,6 +22,10 @@ func monitored() values {
 // is switched on.
 func monitoringEffects() map[string]func(typed) {
 	return map[string]func(typed){
+		"grafana.dashboard.labels": func(t typed) {
+			Expect(t.dashboards[0].Labels).To(HaveKeyWithValue("dashboards", "tars"))
+			Expect(t.dashboards[0].Labels).To(HaveKeyWithValue("app.kubernetes.io/name", "tars-operator"), "ours are not the user's")
+		},
 		"prometheus.labels": func(t typed) {
 			for _, labels := range []map[string]string{t.monitors[0].Labels, t.podMonitors[0].Labels, t.rules[0].Labels} {
 				Expect(labels).To(HaveKeyWithValue("release", "monitoring"))
@@ -44,6 +49,7 @@ var _ = Describe("What the chart makes for Prometheus", func() {
 		Expect(rendered.monitors).To(BeEmpty())
 		Expect(rendered.podMonitors).To(BeEmpty())
 		Expect(rendered.rules).To(BeEmpty())
+		Expect(rendered.dashboards).To(BeEmpty())
 	})
 
 	It("scrapes external processors of all namespaces, and nothing else", func() {
@@ -53,14 +59,25 @@ var _ = Describe("What the chart makes for Prometheus", func() {
 		Expect(spec.PodMetricsEndpoints).To(HaveExactElements(HaveField("Port", HaveValue(Equal("metrics")))))
 	})
 
-	It("says so when the alerts are missing", func() {
-		_, err := installation{values: monitored(), change: func(c *chart.Chart) {
-			for _, file := range c.Files {
-				if file.Name == "files/prometheus/rules.yaml" {
-					file.Data = nil
-				}
-			}
-		}}.template()
-		Expect(err).To(MatchError(ContainSubstring("files/prometheus/rules.yaml has no spec")))
+	It("has a dashboard that Grafana's sidecar finds, as one file of JSON", func() {
+		dashboard := decode(helmTemplate(only("grafana.dashboard.enabled", true))).dashboards[0]
+		Expect(dashboard.Labels).To(HaveKeyWithValue("grafana_dashboard", "1"))
+		Expect(dashboard.Data).To(HaveLen(1))
+		Expect(dashboard.Data["tars-operator.json"]).To(Equal(read(configDir + "/grafana/dashboard.json")))
 	})
+
+	DescribeTable("says so when a file is missing",
+		func(name, message string) {
+			_, err := installation{values: monitored(), change: func(c *chart.Chart) {
+				for _, file := range c.Files {
+					if file.Name == name {
+						file.Data = nil
+					}
+				}
+			}}.template()
+			Expect(err).To(MatchError(ContainSubstring(message)))
+		},
+		Entry("the alerts", "files/prometheus/rules.yaml", "files/prometheus/rules.yaml has no spec"),
+		Entry("the dashboard", "files/grafana/dashboard.json", "files/grafana/dashboard.json is missing"),
+	)
 })

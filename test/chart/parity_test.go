@@ -31,14 +31,16 @@ var equalVariants = []struct {
 }{
 	{name: "by default"},
 	{
-		name: "with monitors, alerts and a NetworkPolicy",
+		name: "with monitors, alerts, a dashboard and a NetworkPolicy",
 		values: values{
 			"prometheus": values{
 				"enabled": true, "podMonitor": values{"enabled": true}, "rules": values{"enabled": true},
 			},
+			"grafana":       values{"dashboard": values{"enabled": true}},
 			"networkPolicy": values{"enabled": true},
 		},
 		edits: []edit{
+			{file: "default/kustomization.yaml", old: "#- ../grafana", new: "- ../grafana"},
 			{file: "default/kustomization.yaml", old: "#- ../prometheus", new: "- ../prometheus"},
 			{file: "default/kustomization.yaml", old: "#- ../network-policy", new: "- ../network-policy"},
 		},

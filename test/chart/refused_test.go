@@ -156,6 +156,7 @@ var _ = Describe("values.schema.json", func() {
 		Entry(nil, "gatewayControllerNames", []any{"a.example.com/b", "a.example.com/b"}),
 		Entry(nil, "global", "text"),
 		Entry(nil, "prometheus.labels", values{"a": true}),
+		Entry(nil, "grafana.dashboard.labels", values{"a": 1}),
 		Entry(nil, "prometheus.rules.runbookURL", "runbook.md"),
 		Entry(nil, "prometheus.rules.runbookURL", "https://wiki.example.com/tars#tars"),
 		Entry(nil, "metrics.port", 443),

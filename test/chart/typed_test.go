@@ -43,6 +43,7 @@ type typed struct {
 	monitors        []*monitoringv1.ServiceMonitor
 	podMonitors     []*monitoringv1.PodMonitor
 	rules           []*monitoringv1.PrometheusRule
+	dashboards      []*corev1.ConfigMap
 	networkPolicies []*networkingv1.NetworkPolicy
 	namespaces      []*corev1.Namespace
 	all             []client.Object
@@ -87,6 +88,8 @@ func (t *typed) add(decoded runtime.Object) {
 		t.podMonitors = append(t.podMonitors, o)
 	case *monitoringv1.PrometheusRule:
 		t.rules = append(t.rules, o)
+	case *corev1.ConfigMap:
+		t.dashboards = append(t.dashboards, o)
 	case *networkingv1.NetworkPolicy:
 		t.networkPolicies = append(t.networkPolicies, o)
 	case *corev1.Namespace:

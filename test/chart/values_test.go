@@ -104,10 +104,11 @@ func effects() map[string]func(typed) {
 			Expect(t.crds[0].Annotations).NotTo(HaveKey("helm.sh/resource-policy"))
 			Expect(t.crds[0].Annotations).To(HaveKey("controller-gen.kubebuilder.io/version"))
 		},
-		"metrics.enabled":    expectNoMetrics,
-		"metrics.port":       expectMetricsPort,
-		"metrics.secure":     expectPlainMetrics,
-		"prometheus.enabled": func(t typed) { Expect(t.monitors).To(HaveLen(1)); t.expectConnected() },
+		"metrics.enabled":           expectNoMetrics,
+		"metrics.port":              expectMetricsPort,
+		"metrics.secure":            expectPlainMetrics,
+		"prometheus.enabled":        func(t typed) { Expect(t.monitors).To(HaveLen(1)); t.expectConnected() },
+		"grafana.dashboard.enabled": func(t typed) { Expect(t.dashboards).To(HaveLen(1)); t.expectConnected() },
 		"prometheus.podMonitor.enabled": func(t typed) {
 			Expect(t.podMonitors).To(HaveLen(1))
 			Expect(t.monitors).To(BeEmpty())
