@@ -43,17 +43,26 @@ func alerts() map[string]alert {
 // names are those of the alerts, sorted.
 func names() []string { return slices.Sorted(maps.Keys(alerts())) }
 
-// promtool runs it in a folder with the alerts and their tests.
-func promtool(ctx SpecContext, args ...string) string {
+// plainRules writes the alerts into a folder as Prometheus itself reads them, and
+// returns the path.
+func plainRules(dir string) string {
 	GinkgoHelper()
-	dir := GinkgoT().TempDir()
 	var object struct {
 		Spec map[string]any `json:"spec"`
 	}
 	Expect(yaml.Unmarshal([]byte(read(rulesFile)), &object)).To(Succeed())
 	rules, err := yaml.Marshal(object.Spec)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(os.WriteFile(filepath.Join(dir, "rules.yaml"), rules, 0o600)).To(Succeed())
+	path := filepath.Join(dir, "rules.yaml")
+	Expect(os.WriteFile(path, rules, 0o600)).To(Succeed())
+	return path
+}
+
+// promtool runs it in a folder with the alerts and their tests.
+func promtool(ctx SpecContext, args ...string) string {
+	GinkgoHelper()
+	dir := GinkgoT().TempDir()
+	plainRules(dir)
 	Expect(os.WriteFile(filepath.Join(dir, "alerts.yaml"), []byte(read("testdata/alerts.yaml")), 0o600)).To(Succeed())
 	cmd := exec.CommandContext(ctx, program("promtool"), args...)
 	cmd.Dir = dir
