@@ -60,10 +60,10 @@ func named() map[schema.GroupVersionKind]namedKind {
 	}
 }
 
-// Set is what was read.
+// Set is what was read; it is a source for surveys.
 type Set struct {
-	// TarsBackends are in the order of the files, with the defaults of the CRD.
-	TarsBackends []*v1alpha1.TarsBackend
+	// Backends are in the order of the files, with the defaults of the CRD.
+	Backends []*v1alpha1.TarsBackend
 
 	objects map[identity]map[string]any
 }
@@ -94,7 +94,7 @@ func (r Reader) Read(ctx context.Context, files []string) (*Set, error) {
 		}
 		problems = append(problems, r.readFile(ctx, set, source{file, data})...)
 	}
-	if len(set.TarsBackends) == 0 && len(problems) == 0 {
+	if len(set.Backends) == 0 && len(problems) == 0 {
 		problems = append(problems, fmt.Errorf("no TarsBackend (%s) in %s", v1alpha1.SchemeGroupVersion, strings.Join(files, ", ")))
 	}
 	return set, errors.Join(problems...)
@@ -237,7 +237,7 @@ func (s *Set) addTarsBackend(ctx context.Context, obj *unstructured.Unstructured
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, backend); err != nil {
 		return fmt.Errorf("reading it: %w", err)
 	}
-	s.TarsBackends = append(s.TarsBackends, backend)
+	s.Backends = append(s.Backends, backend)
 	return nil
 }
 
@@ -283,4 +283,23 @@ func (s *Set) Get(_ context.Context, name client.ObjectKey, into client.Object, 
 		return fmt.Errorf("reading %s %s: %w", kind.Kind, name, err)
 	}
 	return nil
+}
+
+// Unseen says that what the files do not hold may exist elsewhere.
+func (s *Set) Unseen(kind string, name types.NamespacedName) string {
+	for known := range named() {
+		if _, held := s.objects[identity{known.GroupKind(), name}]; held && known.Kind == kind {
+			return ""
+		}
+	}
+	return "is not in the files"
+}
+
+// TarsBackends are those of the files: they may be in each other's way.
+func (s *Set) TarsBackends(context.Context, *gatewayv1.Gateway) ([]v1alpha1.TarsBackend, error) {
+	backends := make([]v1alpha1.TarsBackend, 0, len(s.Backends))
+	for _, b := range s.Backends {
+		backends = append(backends, *b)
+	}
+	return backends, nil
 }

@@ -40,8 +40,8 @@ var _ = Describe("Documents", func() {
 	It("give TarsBackends the defaults of the CRD, and the namespace asked for", func() {
 		set, err := read(tarsBackend())
 		Expect(err).NotTo(HaveOccurred())
-		Expect(set.TarsBackends).To(HaveLen(1))
-		b := set.TarsBackends[0]
+		Expect(set.Backends).To(HaveLen(1))
+		b := set.Backends[0]
 		Expect(b.Namespace).To(Equal("team"))
 		Expect(b.Spec.PathPrefix).To(Equal("/"))
 		Expect(b.Spec.Endpoint.Hostname).To(Equal("api.router.tetrate.ai"))
@@ -62,7 +62,7 @@ var _ = Describe("Documents", func() {
 		set, err := documents.Reader{Stdin: strings.NewReader(tarsBackend()), Namespace: "team"}.Read(context.Background(), []string{files[1], documents.Stdin, files[0]})
 		Expect(err).NotTo(HaveOccurred())
 		var names []string
-		for _, b := range set.TarsBackends {
+		for _, b := range set.Backends {
 			names = append(names, b.Name)
 		}
 		Expect(names).To(Equal([]string{"b", "tars", "a"}))
@@ -76,10 +76,10 @@ var _ = Describe("Documents", func() {
 			`"status":{"observedGeneration":3}}` +
 			"]}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: something}\n")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(set.TarsBackends).To(HaveLen(1))
-		Expect(set.TarsBackends[0].Namespace).To(Equal("other"))
-		Expect(set.TarsBackends[0].Generation).To(BeEquivalentTo(3))
-		Expect(set.TarsBackends[0].Spec.RequestBody.MaxSize.Value()).To(BeEquivalentTo(1 << 20))
+		Expect(set.Backends).To(HaveLen(1))
+		Expect(set.Backends[0].Namespace).To(Equal("other"))
+		Expect(set.Backends[0].Generation).To(BeEquivalentTo(3))
+		Expect(set.Backends[0].Spec.RequestBody.MaxSize.Value()).To(BeEquivalentTo(1 << 20))
 	})
 
 	It("serve the objects that TarsBackends name", func(ctx SpecContext) {
@@ -177,6 +177,6 @@ metadata: {name: team, labels: {l: "1"}}
 		Expect(err).NotTo(HaveOccurred())
 		set, err := documents.Reader{Namespace: "default"}.Read(context.Background(), files)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(set.TarsBackends).NotTo(BeEmpty())
+		Expect(set.Backends).NotTo(BeEmpty())
 	})
 })

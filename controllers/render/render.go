@@ -28,6 +28,7 @@ import (
 	"github.com/tars-operator/tars-operator/controllers/desired"
 	"github.com/tars-operator/tars-operator/controllers/documents"
 	"github.com/tars-operator/tars-operator/controllers/manager"
+	"github.com/tars-operator/tars-operator/controllers/survey"
 )
 
 const (
@@ -79,13 +80,13 @@ func Run(ctx context.Context, args []string, p Process) error {
 	if err != nil {
 		return err
 	}
-	known, err := o.identify(set.TarsBackends)
+	known, err := o.identify(set.Backends)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
 	var problems []error
-	for _, b := range set.TarsBackends {
+	for _, b := range set.Backends {
 		result, assumed, err := o.render(ctx, set, b)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("TarsBackend %s: %w", client.ObjectKeyFromObject(b), err))
@@ -168,20 +169,20 @@ func standInUID(b *v1alpha1.TarsBackend) types.UID {
 
 // render is the YAML of all objects, and what was taken for granted.
 func (o options) render(ctx context.Context, set *documents.Set, b *v1alpha1.TarsBackend) ([]byte, []string, error) {
-	resolved, err := set.Resolve(ctx, b, o.settings)
+	found, err := survey.Take(ctx, set, b, o.settings)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := refused(resolved); err != nil {
+	if err := refused(found); err != nil {
 		return nil, nil, err
 	}
-	assumed := resolved.Assumed
-	for _, finding := range parentFindings(resolved.Seen.Parents) {
+	assumed := found.Assumed
+	for _, finding := range parentFindings(found.Seen.Parents) {
 		assumed = append(assumed, "a parent is left out of the HTTPRoute: "+finding.Message)
 	}
 	objects, err := settled(desired.Input{
 		Backend:                b,
-		Parents:                resolved.Served,
+		Parents:                found.Served,
 		Key:                    PlaceholderKey,
 		ExtProcImage:           o.settings.ExtProcImage,
 		ExtProcImagePullPolicy: o.settings.ExtProcImagePullPolicy,
@@ -208,10 +209,10 @@ func settled(in desired.Input) (desired.Objects, error) {
 }
 
 // refused says why the manager would make nothing of a TarsBackend.
-func refused(r documents.Resolution) error {
-	findings := append(append([]conditions.Finding{}, r.Seen.Refused...), r.Seen.Unresolved...)
-	if len(r.Served) == 0 {
-		findings = append(findings, parentFindings(r.Seen.Parents)...)
+func refused(s survey.Survey) error {
+	findings := append(append([]conditions.Finding{}, s.Seen.Refused...), s.Seen.Unresolved...)
+	if len(s.Served) == 0 {
+		findings = append(findings, parentFindings(s.Seen.Parents)...)
 	}
 	problems := make([]error, 0, len(findings))
 	for _, f := range findings {

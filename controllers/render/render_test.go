@@ -179,9 +179,9 @@ var _ = Describe("render", func() {
 		Entry("nothing, with all of it", minimal+secret(canaryKey)+envoyGateway),
 		Entry("the Secret", minimal+envoyGateway, "Secret team/key is not in the files"),
 		Entry("the Gateway", minimal+secret(canaryKey), "Gateway team/eg is not in the files"),
-		Entry("the class", minimal+secret(canaryKey)+strings.Replace(envoyGateway, "{name: eg}", "{name: another}", 1), "GatewayClass eg of Gateway team/eg"),
+		Entry("the class", minimal+secret(canaryKey)+strings.Replace(envoyGateway, "{name: eg}", "{name: another}", 1), "GatewayClass eg is not in the files"),
 		Entry("the CA", with("endpoint: {tls: {validation: {caCertificateRefs: [{group: \"\", kind: ConfigMap, name: ca}]}}}")+secret(canaryKey)+envoyGateway,
-			"the ConfigMap of spec.endpoint.tls.validation.caCertificateRefs"),
+			"ConfigMap team/ca is not in the files"),
 	)
 
 	It("leaves out a parent of another controller, as the manager does", func() {
