@@ -26,10 +26,6 @@ import (
 )
 
 const (
-	// budgetPercent is the share of the container's memory that held bodies
-	// may take. A body lives twice for a moment, as it was received and as it
-	// is sent, so this leaves room for that and for the process itself.
-	budgetPercent = 40
 	// maxMessage is the largest message from Envoy, in bytes. Envoy sends what
 	// one read from the client gave, or a whole body where another policy of
 	// the Gateway buffers it.
@@ -60,7 +56,7 @@ type daemon struct {
 }
 
 func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*daemon, error) {
-	budget := memory.NewBudget(o.memoryLimit / 100 * budgetPercent)
+	budget := memory.NewBudget(config.HeldBytes(o.memoryLimit))
 	counters, err := metrics.New(metrics.Options{Budget: budget, Version: o.version, ConfigHash: hash})
 	if err != nil {
 		return nil, err

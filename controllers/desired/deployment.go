@@ -41,7 +41,7 @@ type extProcPods struct {
 // flight end where they began.
 func Deployment(in extProcPods) *appsv1.Deployment {
 	b := in.Backend
-	m := extProcMeta(b, extProcName(b))
+	m := extProcMeta(b, ExtProcName(b))
 	return &appsv1.Deployment{
 		TypeMeta:   typeMeta(appsv1.SchemeGroupVersion, "Deployment"),
 		ObjectMeta: m,
@@ -98,7 +98,7 @@ func podSpec(in extProcPods, user v1alpha1.ExtProcPodTemplate) corev1.PodSpec {
 		affinity = spread(b)
 	}
 	return corev1.PodSpec{
-		ServiceAccountName:            extProcName(b),
+		ServiceAccountName:            ExtProcName(b),
 		AutomountServiceAccountToken:  new(false),
 		EnableServiceLinks:            new(false),
 		TerminationGracePeriodSeconds: new(preStopSeconds + in.drainSeconds + stopMarginSeconds),
@@ -136,7 +136,7 @@ func container(in Input, user v1alpha1.ExtProcPodTemplate) corev1.Container {
 			fmt.Sprintf("--http-bind-address=:%d", httpPort),
 		},
 		Env:       environment(user),
-		Resources: resources(in.Backend),
+		Resources: ExtProcResources(in.Backend),
 		Ports: []corev1.ContainerPort{
 			{Name: grpcPortName, ContainerPort: grpcPort, Protocol: corev1.ProtocolTCP},
 			{Name: httpPortName, ContainerPort: httpPort, Protocol: corev1.ProtocolTCP},
@@ -187,10 +187,10 @@ func environment(user v1alpha1.ExtProcPodTemplate) []corev1.EnvVar {
 	return append(variables, ours...)
 }
 
-// resources are the user's. What is missing of requests and of the memory
+// ExtProcResources are the user's. What is missing of requests and of the memory
 // limit is filled in: without a limit the external processor could not tell how
 // many bytes it may hold.
-func resources(b *v1alpha1.TarsBackend) corev1.ResourceRequirements {
+func ExtProcResources(b *v1alpha1.TarsBackend) corev1.ResourceRequirements {
 	defaults := v1alpha1.DefaultExtProcResources()
 	if b.Spec.ExtProc == nil || b.Spec.ExtProc.Resources == nil {
 		return defaults

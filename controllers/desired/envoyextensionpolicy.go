@@ -32,7 +32,7 @@ func EnvoyExtensionPolicy(b *v1alpha1.TarsBackend) *egv1a1.EnvoyExtensionPolicy 
 						BackendObjectReference: gatewayv1.BackendObjectReference{
 							Group: new(gatewayv1.Group("")),
 							Kind:  new(gatewayv1.Kind("Service")),
-							Name:  gatewayv1.ObjectName(extProcName(b)),
+							Name:  gatewayv1.ObjectName(ExtProcName(b)),
 							Port:  new(grpcPort),
 						},
 						Weight: new(uint32(1)),

@@ -71,7 +71,7 @@ func entryRule(b *v1alpha1.TarsBackend) gatewayv1.HTTPRouteRule {
 			BackendObjectReference: gatewayv1.BackendObjectReference{
 				Group: new(gatewayv1.Group(corev1.GroupName)),
 				Kind:  new(gatewayv1.Kind("Service")),
-				Name:  gatewayv1.ObjectName(extProcName(b)),
+				Name:  gatewayv1.ObjectName(ExtProcName(b)),
 				Port:  new(httpPort),
 			},
 			Weight: new(int32(1)),

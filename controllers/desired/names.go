@@ -42,8 +42,8 @@ func routeName(b *v1alpha1.TarsBackend) string { return childName(b, "") }
 // CredentialSecretName is the name of the Secret derived for Envoy Gateway.
 func CredentialSecretName(b *v1alpha1.TarsBackend) string { return childName(b, suffixCredential) }
 
-// extProcName is the name of the external processor's objects.
-func extProcName(b *v1alpha1.TarsBackend) string { return childName(b, suffixExtProc) }
+// ExtProcName is the name of the external processor's objects.
+func ExtProcName(b *v1alpha1.TarsBackend) string { return childName(b, suffixExtProc) }
 
 // configMapName is the name of the external processor's configuration. It
 // holds the hash: a configuration never changes under a running pod.

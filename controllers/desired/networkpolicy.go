@@ -23,7 +23,7 @@ const (
 func NetworkPolicy(b *v1alpha1.TarsBackend) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion, "NetworkPolicy"),
-		ObjectMeta: extProcMeta(b, extProcName(b)),
+		ObjectMeta: extProcMeta(b, ExtProcName(b)),
 		Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: podLabels(b)},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},

@@ -18,7 +18,7 @@ func PodDisruptionBudget(b *v1alpha1.TarsBackend) *policyv1.PodDisruptionBudget 
 	}
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   typeMeta(policyv1.SchemeGroupVersion, "PodDisruptionBudget"),
-		ObjectMeta: extProcMeta(b, extProcName(b)),
+		ObjectMeta: extProcMeta(b, ExtProcName(b)),
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable:             new(intstr.FromInt32(1)),
 			Selector:                   &metav1.LabelSelector{MatchLabels: podLabels(b)},

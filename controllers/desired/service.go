@@ -21,7 +21,7 @@ const (
 func Service(b *v1alpha1.TarsBackend) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   typeMeta(corev1.SchemeGroupVersion, "Service"),
-		ObjectMeta: extProcMeta(b, extProcName(b)),
+		ObjectMeta: extProcMeta(b, ExtProcName(b)),
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
 			Selector: podLabels(b),

@@ -12,7 +12,7 @@ import (
 func ServiceAccount(b *v1alpha1.TarsBackend) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
 		TypeMeta:                     typeMeta(corev1.SchemeGroupVersion, "ServiceAccount"),
-		ObjectMeta:                   extProcMeta(b, extProcName(b)),
+		ObjectMeta:                   extProcMeta(b, ExtProcName(b)),
 		AutomountServiceAccountToken: new(false),
 	}
 }

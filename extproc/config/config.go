@@ -24,6 +24,15 @@ const FileName = "config.json"
 // Version is the only version of the format so far.
 const Version = "v1"
 
+// heldPercent is the share of the container's memory that held bodies may
+// take. A body lives twice for a moment, as it was received and as it is sent,
+// so this leaves room for that and for the process itself.
+const heldPercent = 40
+
+// HeldBytes is how many bytes of bodies the external processor holds at one
+// time under a memory limit in bytes. A body beyond it is always refused.
+func HeldBytes(memoryLimit int64) int64 { return memoryLimit / 100 * heldPercent }
+
 // Names on the wire between Envoy, the external processor and the operator.
 const (
 	// HeaderPrefix is that of every header of ours. The external processor
