@@ -17,6 +17,7 @@ import (
 	// a call to TARS is checked against come with it.
 	_ "golang.org/x/crypto/x509roots/fallback"
 
+	"github.com/tars-operator/tars-operator/controllers/check"
 	"github.com/tars-operator/tars-operator/controllers/cli"
 	"github.com/tars-operator/tars-operator/controllers/manager"
 	"github.com/tars-operator/tars-operator/controllers/render"
@@ -32,6 +33,7 @@ Commands:
   manager   run the operator
   extproc   run the external processor that Envoy asks about each request
   render    print the objects that the manager would make, without a cluster
+  check     say why a TarsBackend is not Ready, and find mistakes
   version   print the version
 
 "tars-operator <command> --help" lists a command's flags.
@@ -58,6 +60,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = extproc.Run(ctx, args[1:], extproc.Process{Version: version, Stderr: stderr})
 	case "render":
 		err = render.Run(ctx, args[1:], render.Process{Version: version, Stdin: os.Stdin, Stdout: stdout, Stderr: stderr})
+	case "check":
+		err = check.Run(ctx, args[1:], check.Process{Stdin: os.Stdin, Stdout: stdout, Stderr: stderr})
 	case "version":
 		return say(stdout, version+"\n", 0)
 	case "help", "-h", "--help":
