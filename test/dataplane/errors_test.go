@@ -38,7 +38,7 @@ var _ = Describe("An error of the platform", func() {
 			It(fmt.Sprintf("%s is what %s's SDK expects, to the byte", c.Name, a.Name), func(ctx SpecContext) {
 				id := newID()
 				prepare(c, id)
-				reply, err := c.Ask(ctx, world.envoy.Address, a, id)
+				reply, err := c.Ask(ctx, errorcase.At{Address: world.envoy.Address, API: a, ID: id})
 				Expect(err).NotTo(HaveOccurred())
 				got, path := reply.Golden(), filepath.Join("errorcase", c.File(a))
 				if os.Getenv(updateVariable) != "" {

@@ -145,7 +145,7 @@ var _ = Describe("An error of the platform, under Envoy Gateway,", Ordered, Cont
 		for _, a := range errorcase.APIs() {
 			It(fmt.Sprintf("%s is the same for %s as on an Envoy of the data plane's tests", c.Name, a.Name), func(ctx SpecContext) {
 				id := fmt.Sprintf("errors-%s-%d", a.Name, time.Now().UnixNano())
-				reply, err := c.Ask(ctx, address, a, id, upstreamHeaders(ctx, c)...)
+				reply, err := c.Ask(ctx, errorcase.At{Address: address, API: a, ID: id, Headers: upstreamHeaders(ctx, c)})
 				Expect(err).NotTo(HaveOccurred())
 				if c.Backend != errorcase.Limited {
 					// The Gateway's limit tells of itself on what it does not limit, too.

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -90,11 +89,7 @@ func dawdle(ctx context.Context, address, path string) (errorcase.Reply, error) 
 	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{\"model\":", path); err != nil {
 		return errorcase.Reply{}, err
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		return errorcase.Reply{}, err
-	}
-	return errorcase.Read(resp)
+	return errorcase.ReadFrom(conn)
 }
 
 var _ = Describe("Patience", func() {

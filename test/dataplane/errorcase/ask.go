@@ -5,6 +5,7 @@ package errorcase
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,18 +24,29 @@ type Reply struct {
 	Body   string
 }
 
-// Ask causes the error at an Envoy's address. id is the request's; headers are
-// further ones, as name and value.
-func (c Case) Ask(ctx context.Context, address string, a API, id string, headers ...string) (Reply, error) {
+// At is where and how a case is asked.
+type At struct {
+	// Address is Envoy's.
+	Address string
+	// API is the language of the request.
+	API API
+	// ID is the request's.
+	ID string
+	// Headers are further ones, as name and value.
+	Headers []string
+}
+
+// Ask causes the error.
+func (c Case) Ask(ctx context.Context, at At) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var last Reply
 	for range max(c.Times, 1) {
 		var err error
 		if c.head != "" {
-			last, err = c.askRaw(ctx, address, a, id)
+			last, err = c.askRaw(ctx, at)
 		} else {
-			last, err = c.askHTTP(ctx, address, a, id, headers)
+			last, err = c.askHTTP(ctx, at)
 		}
 		if err != nil {
 			return Reply{}, fmt.Errorf("asking for %s: %w", c.Name, err)
@@ -43,21 +55,21 @@ func (c Case) Ask(ctx context.Context, address string, a API, id string, headers
 	return last, nil
 }
 
-func (c Case) askHTTP(ctx context.Context, address string, a API, id string, headers []string) (Reply, error) {
-	method, path := c.what(a)
+func (c Case) askHTTP(ctx context.Context, at At) (Reply, error) {
+	method, path := c.what(at.API)
 	var body io.Reader = http.NoBody
 	if c.body != "" {
 		body = strings.NewReader(c.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+at.Address+path, body)
 	if err != nil {
 		return Reply{}, err
 	}
-	req.Header.Set("x-request-id", id)
+	req.Header.Set("x-request-id", at.ID)
 	if c.body != "" {
 		req.Header.Set("content-type", "application/json")
 	}
-	for _, list := range [][]string{a.Header, c.headers, headers} {
+	for _, list := range [][]string{at.API.Header, c.headers, at.Headers} {
 		for i := 0; i+1 < len(list); i += 2 {
 			req.Header.Set(list[i], list[i+1])
 		}
@@ -76,34 +88,38 @@ func (c Case) askHTTP(ctx context.Context, address string, a API, id string, hea
 	if err != nil {
 		return Reply{}, err
 	}
-	return Read(resp)
+	return read(resp)
 }
 
 // askRaw sends a head that net/http would not send.
-func (c Case) askRaw(ctx context.Context, address string, a API, id string) (Reply, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+func (c Case) askRaw(ctx context.Context, at At) (reply Reply, err error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", at.Address)
 	if err != nil {
 		return Reply{}, err
 	}
-	defer func() { _ = conn.Close() }() // there is nothing left to lose
+	defer func() { err = errors.Join(err, conn.Close()) }()
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
 			return Reply{}, err
 		}
 	}
-	method, path := c.what(a)
-	if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\n%s\r\n", method, path, id, c.head); err != nil {
+	method, path := c.what(at.API)
+	if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\n%s\r\n", method, path, at.ID, c.head); err != nil {
 		return Reply{}, err
 	}
+	return ReadFrom(conn)
+}
+
+// ReadFrom reads an answer from a connection.
+func ReadFrom(conn io.Reader) (Reply, error) {
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return Reply{}, err
 	}
-	return Read(resp)
+	return read(resp)
 }
 
-// Read reads an answer to its end.
-func Read(resp *http.Response) (Reply, error) {
+func read(resp *http.Response) (Reply, error) {
 	body, err := io.ReadAll(resp.Body)
 	if closeErr := resp.Body.Close(); err == nil {
 		err = closeErr

@@ -45,12 +45,14 @@ const (
 	Unprocessed Backend = "unprocessed"
 	// Empty has an endpoint without an address.
 	Empty Backend = "empty"
-	// Dead has one that refuses connections, BlackHole one that never answers
-	// them.
-	Dead, BlackHole Backend = "dead", "blackhole"
-	// Hurried bounds an answer in time, Impatient a pause in it, by half a
-	// second each.
-	Hurried, Impatient Backend = "hurried", "impatient"
+	// Dead has one that refuses connections.
+	Dead Backend = "dead"
+	// BlackHole has one that never answers them.
+	BlackHole Backend = "blackhole"
+	// Hurried bounds an answer in time, by half a second.
+	Hurried Backend = "hurried"
+	// Impatient bounds a pause in it so.
+	Impatient Backend = "impatient"
 )
 
 // Upstream is what TARS does with the request of a case.
