@@ -177,6 +177,12 @@ func (o options) render(ctx context.Context, set *documents.Set, b *v1alpha1.Tar
 		return nil, nil, err
 	}
 	assumed := found.Assumed
+	if b.Annotations[v1alpha1.AnnotationPaused] == "true" {
+		assumed = append(assumed, "the annotation "+v1alpha1.AnnotationPaused+" keeps the manager from applying anything")
+	}
+	if b.DeletionTimestamp != nil {
+		assumed = append(assumed, "it is being deleted, and so are its objects")
+	}
 	for _, finding := range parentFindings(found.Seen.Parents) {
 		assumed = append(assumed, "a parent is left out of the HTTPRoute: "+finding.Message)
 	}

@@ -180,9 +180,19 @@ var _ = Describe("render", func() {
 		Entry("the Secret", minimal+envoyGateway, "Secret team/key is not in the files"),
 		Entry("the Gateway", minimal+secret(canaryKey), "Gateway team/eg is not in the files"),
 		Entry("the class", minimal+secret(canaryKey)+strings.Replace(envoyGateway, "{name: eg}", "{name: another}", 1), "GatewayClass eg is not in the files"),
+		Entry("that it is reconciled", strings.Replace(minimal, "{name: tars,", "{annotations: {gateway.tars.dev/paused: \"true\"}, name: tars,", 1)+
+			secret(canaryKey)+envoyGateway, "the annotation gateway.tars.dev/paused"),
+		Entry("that it stays", strings.Replace(minimal, "{name: tars,", "{deletionTimestamp: 2026-01-02T03:04:05Z, finalizers: [a/b], name: tars,", 1)+
+			secret(canaryKey)+envoyGateway, "it is being deleted"),
 		Entry("the CA", with("endpoint: {tls: {validation: {caCertificateRefs: [{group: \"\", kind: ConfigMap, name: ca}]}}}")+secret(canaryKey)+envoyGateway,
 			"ConfigMap team/ca is not in the files"),
 	)
+
+	It("keeps the order of the parents, whichever of them the files hold", func() {
+		three := strings.Replace(minimal, "[{name: eg}]", "[{name: zebra}, {name: eg}, {name: aardvark, namespace: infra}]", 1)
+		route := run(three + secret(canaryKey) + envoyGateway).object("HTTPRoute")
+		Expect(route).To(MatchRegexp(`(?s)name: zebra\n.*name: eg\n.*name: aardvark\n`))
+	})
 
 	It("leaves out a parent of another controller, as the manager does", func() {
 		got := run(strings.Replace(minimal, "[{name: eg}]", "[{name: eg}, {name: foreign}]", 1) + secret(canaryKey) + envoyGateway +
