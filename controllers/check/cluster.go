@@ -47,6 +47,7 @@ func connect(o options) (*cluster, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("connecting: %w", err)
 	}
+	config.QPS = -1 // the API server's priority and fairness limits us
 	c, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, "", fmt.Errorf("connecting to %s: %w", config.Host, err)

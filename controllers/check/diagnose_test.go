@@ -110,6 +110,17 @@ var _ = Describe("The runbook's advice", func() {
 		}
 	})
 
+	It("names the Gateway that the status is about", func() {
+		b := withStatus()
+		good, bad := condition("Accepted", metav1.ConditionTrue, "Accepted", ""), condition("Accepted", metav1.ConditionFalse, "ListenerRefused", "")
+		Expect(adviceOn("ListenerRefused", b).look).To(HavePrefix("kubectl get gateway -n gateways edge "))
+		b.Status.Parents = []v1alpha1.ParentStatus{
+			{ParentRef: b.Spec.ParentRefs[0], Conditions: []metav1.Condition{good}},
+			{ParentRef: gatewayv1.ParentReference{Name: "own"}, Conditions: []metav1.Condition{good, bad}},
+		}
+		Expect(adviceOn("ListenerRefused", b).look).To(HavePrefix("kubectl get gateway -n prod own "))
+	})
+
 	It("leaves names alone that only look like the runbook's", func() {
 		Expect(adviceOn("StaleConfiguration", withStatus()).look).To(And(
 			ContainSubstring("-l gateway.tars.dev/tarsbackend=llm"), ContainSubstring(`gateway\.tars\.dev/config-hash`), ContainSubstring("-n prod ")))

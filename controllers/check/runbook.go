@@ -4,7 +4,11 @@ package check
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/controllers/desired"
@@ -60,8 +64,7 @@ func renaming(b *v1alpha1.TarsBackend) func(string) string {
 	if tls := b.Spec.Endpoint.TLS; tls != nil && tls.Validation != nil && len(tls.Validation.CACertificateRefs) > 0 {
 		own["tars-ca"] = string(tls.Validation.CACertificateRefs[0].Name)
 	}
-	if len(b.Spec.ParentRefs) > 0 {
-		gateway := b.Spec.ParentRefs[0]
+	if gateway := suspect(b); gateway != nil {
 		own["public"], own["infra"] = string(gateway.Name), b.Namespace
 		if gateway.Namespace != nil {
 			own["infra"] = string(*gateway.Namespace)
@@ -75,4 +78,19 @@ func renaming(b *v1alpha1.TarsBackend) func(string) string {
 			return word
 		})
 	}
+}
+
+// suspect is the first parent about which the status has something else than
+// good to say, or else the first.
+func suspect(b *v1alpha1.TarsBackend) *gatewayv1.ParentReference {
+	for i := range b.Status.Parents {
+		parent := &b.Status.Parents[i]
+		if slices.ContainsFunc(parent.Conditions, func(c metav1.Condition) bool { return c.Status != metav1.ConditionTrue }) {
+			return &parent.ParentRef
+		}
+	}
+	if len(b.Spec.ParentRefs) == 0 {
+		return nil
+	}
+	return &b.Spec.ParentRefs[0]
 }
