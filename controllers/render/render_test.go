@@ -133,6 +133,19 @@ var _ = Describe("render", func() {
 		Expect(run(minimal).stdout).To(Equal(first.stdout))
 	})
 
+	It("takes the chart's image where none is given", func() {
+		content, err := os.ReadFile(filepath.Join("..", "..", "charts", "tars-operator", "values.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		var values struct {
+			Manager struct {
+				Image struct{ Registry, Repository string }
+			}
+		}
+		Expect(yaml.Unmarshal(content, &values)).To(Succeed())
+		image := values.Manager.Image.Registry + "/" + values.Manager.Image.Repository + ":v0.0.0"
+		Expect(run(minimal).object("Deployment")).To(ContainSubstring("image: " + image + "\n"))
+	})
+
 	It("prints nothing of the key, which it checks", func() {
 		got := run(minimal + secret(canaryKey))
 		Expect(got.err).NotTo(HaveOccurred())
