@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tars-operator/tars-operator/extproc/genai"
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/usage"
 )
@@ -106,13 +107,13 @@ func New(o Options) (*Metrics, error) {
 	common := []string{
 		"tarsbackend", labelOperation, labelProvider, labelRequestModel, labelResponseModel, labelServerAddress, labelServerPort,
 	}
-	m.tokens = histogram(nameTokenUsage, "Tokens per request.", tokenBuckets(), append(common, labelTokenType))
+	m.tokens = histogram(nameTokenUsage, "Tokens per request.", genai.TokenBuckets(), append(common, labelTokenType))
 	m.duration = histogram(nameDuration, "Time from the request's headers to the end of the answer.",
-		durationBuckets(), append(common, labelErrorType))
+		genai.DurationBuckets(), append(common, labelErrorType))
 	m.firstToken = histogram(nameFirstToken, "Time from the request's headers to the first byte of a streamed answer.",
-		firstTokenBuckets(), common)
+		genai.FirstTokenBuckets(), common)
 	m.eachToken = histogram(nameEachToken, "Time of a streamed answer for each token after the first.",
-		eachTokenBuckets(), common)
+		genai.EachTokenBuckets(), common)
 	return m, m.register(o)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/genai"
 	"github.com/tars-operator/tars-operator/extproc/policy"
 	"github.com/tars-operator/tars-operator/extproc/usage"
 )
@@ -97,8 +98,8 @@ func (r *Route) inference(req Request) {
 	if !req.Counts.Known {
 		return
 	}
-	m.tokens.WithLabelValues(with(tokenTypeInput)...).Observe(float64(req.Counts.Input))
-	m.tokens.WithLabelValues(with(tokenTypeOutput)...).Observe(float64(req.Counts.Output))
+	m.tokens.WithLabelValues(with(genai.TokenTypeInput)...).Observe(float64(req.Counts.Input))
+	m.tokens.WithLabelValues(with(genai.TokenTypeOutput)...).Observe(float64(req.Counts.Output))
 	for subset, n := range map[string]int64{
 		"cached_input": req.Counts.CachedInput, "cache_creation": req.Counts.CacheCreation, "reasoning": req.Counts.Reasoning,
 	} {
