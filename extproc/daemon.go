@@ -23,6 +23,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/server"
+	"github.com/tars-operator/tars-operator/extproc/trace"
 )
 
 const (
@@ -41,6 +42,9 @@ const (
 	minPing = time.Second
 	// headerTimeout is for clients of the HTTP port.
 	headerTimeout = 10 * time.Second
+	// flushTimeout is for the last spans; it is part of what a pod gets after
+	// its drain to end by itself.
+	flushTimeout = 3 * time.Second
 )
 
 // daemon is the running process.
@@ -52,16 +56,29 @@ type daemon struct {
 	grpc     *grpc.Server
 	http     *http.Server
 	health   *health.Server
+	tracer   *trace.Tracer
 	ready    atomic.Bool
 }
 
-func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*daemon, error) {
+// loaded is the configuration with its hash.
+type loaded struct {
+	config.Config
+
+	hash string
+}
+
+func newDaemon(ctx context.Context, o options, cfg loaded, log logr.Logger) (*daemon, error) {
 	budget := memory.NewBudget(config.HeldBytes(o.memoryLimit))
-	counters, err := metrics.New(metrics.Options{Budget: budget, Version: o.version, ConfigHash: hash})
+	counters, err := metrics.New(metrics.Options{Budget: budget, Version: o.version, ConfigHash: cfg.hash})
 	if err != nil {
 		return nil, err
 	}
-	log = log.WithValues("configHash", hash)
+	log = log.WithValues("configHash", cfg.hash)
+	pod := os.Getenv(envPodName)
+	tracer, err := trace.New(ctx, trace.Options{Version: o.version, Pod: pod, Log: log})
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range cfg.Routes {
 		if r.MaxRequestBytes > budget.Limit() {
 			log.Info("the memory limit is too small for spec.requestBody.maxSize: larger bodies are always refused with 503",
@@ -74,6 +91,7 @@ func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*dae
 		grpcAddr: o.grpcAddress,
 		httpAddr: o.httpAddress,
 		health:   health.NewServer(),
+		tracer:   tracer,
 	}
 	d.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
@@ -82,7 +100,7 @@ func newDaemon(o options, cfg config.Config, hash string, log logr.Logger) (*dae
 		grpc.WaitForHandlers(true),
 	)
 	processor := server.New(server.Options{
-		Config: cfg, Hash: hash, Replica: os.Getenv(envPodName), Budget: budget, Metrics: counters, Log: log,
+		Config: cfg.Config, Hash: cfg.hash, Replica: pod, Budget: budget, Metrics: counters, Tracer: tracer, Log: log,
 	})
 	extprocv3.RegisterExternalProcessorServer(d.grpc, processor)
 	healthv1.RegisterHealthServer(d.grpc, d.health)
@@ -132,6 +150,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		d.stop()
+		d.flush(ctx)
 		return d.closed(<-failed, d.http.Close(), <-failed)
 	case err := <-failed:
 		d.grpc.Stop()
@@ -156,6 +175,16 @@ func (d *daemon) stop() {
 		d.log.Info("the drain time is over: cutting the requests that are left")
 		d.grpc.Stop()
 		<-done
+	}
+}
+
+// flush exports the spans of the last requests, after ctx has ended. They are
+// not worth a failure.
+func (d *daemon) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := d.tracer.Shutdown(ctx); err != nil {
+		d.log.Info("the last traces are lost", "error", err.Error())
 	}
 }
 

@@ -49,7 +49,7 @@ func Run(ctx context.Context, args []string, process Process) error {
 	before := debug.SetMemoryLimit(o.memoryLimit / 100 * goMemoryPercent)
 	defer debug.SetMemoryLimit(before)
 	o.version = process.Version
-	d, err := newDaemon(o, cfg, hash, zap.New(zap.UseFlagOptions(&o.log), zap.WriteTo(process.Stderr)))
+	d, err := newDaemon(ctx, o, loaded{cfg, hash}, zap.New(zap.UseFlagOptions(&o.log), zap.WriteTo(process.Stderr)))
 	if err != nil {
 		return err
 	}

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests that need no root, or those in the given folders, and closes
-# with a line that counts them. KUBEBUILDER_ASSETS, TARS_TEST_ENVOY and
-# TARS_TEST_PROMETHEUS name an API server, an Envoy and a folder with prometheus
-# and promtool to use instead of those that are built and fetched once into the
-# cache. One process a suite: some check at their end what the whole suite did
+# with a line that counts them. KUBEBUILDER_ASSETS, TARS_TEST_ENVOY,
+# TARS_TEST_PROMETHEUS and TARS_TEST_OTELCOL name an API server, an Envoy, a
+# folder with prometheus and promtool and an OpenTelemetry Collector to use
+# instead of those that are built and fetched once into the cache. One process a suite: some check at their end what the whole suite did
 # (TEST_PROCS sets another number).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [[ -t 1 ]] || export GINKGO_NO_COLOR=1
 reports=$PWD/.cache/test
-steps=4
+steps=5
 step=0
 begin() {
   step=$((step + 1))
@@ -37,6 +37,10 @@ if [[ -z ${TARS_TEST_PROMETHEUS:-} ]]; then
   TARS_TEST_PROMETHEUS=${TARS_TEST_PROMETHEUS%/*}
 fi
 export TARS_TEST_PROMETHEUS
+
+begin 'OpenTelemetry Collector'
+TARS_TEST_OTELCOL=${TARS_TEST_OTELCOL:-$(test/cluster/cluster tool otelcol)}
+export TARS_TEST_OTELCOL
 
 begin 'tests'
 rm -rf "$reports"

@@ -19,7 +19,8 @@ const (
 )
 
 // NetworkPolicy lets only Envoy Gateway's proxies, of any namespace, ask the
-// external processor, anyone read its metrics, and it call nobody.
+// external processor, and anyone read its metrics. It calls nobody, but for the
+// collector of traces that its environment names.
 func NetworkPolicy(b *v1alpha1.TarsBackend) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion, "NetworkPolicy"),
@@ -35,14 +36,15 @@ func NetworkPolicy(b *v1alpha1.TarsBackend) *networkingv1.NetworkPolicy {
 							labelManagedBy: envoyGateway, labelComponent: envoyProxyComponent,
 						}},
 					}},
-					Ports: []networkingv1.NetworkPolicyPort{policyPort(grpcPort)},
+					Ports: []networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolTCP, grpcPort)},
 				},
-				{Ports: []networkingv1.NetworkPolicyPort{policyPort(httpPort)}},
+				{Ports: []networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolTCP, httpPort)}},
 			},
+			Egress: collectorEgress(userTemplate(b).Env),
 		},
 	}
 }
 
-func policyPort(port int32) networkingv1.NetworkPolicyPort {
-	return networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromInt32(port))}
+func policyPort(protocol corev1.Protocol, port int32) networkingv1.NetworkPolicyPort {
+	return networkingv1.NetworkPolicyPort{Protocol: &protocol, Port: new(intstr.FromInt32(port))}
 }

@@ -147,6 +147,37 @@ var _ = Describe("The external processor's pods", func() {
 	})
 })
 
+var _ = DescribeTable("Pods may call the collector of traces that their environment names, and nobody else",
+	func(port int, pairs ...string) {
+		in := readInput("minimal")
+		var env []v1alpha1.EnvVar
+		for i := 0; i < len(pairs); i += 2 {
+			env = append(env, v1alpha1.EnvVar{Name: pairs[i], Value: pairs[i+1]})
+		}
+		in.Backend.Spec.ExtProc = &v1alpha1.ExtProc{PodTemplate: &v1alpha1.ExtProcPodTemplate{Env: env}}
+		egress := only[*networkingv1.NetworkPolicy](build(in)).Spec.Egress
+		if port == 0 {
+			Expect(egress).To(BeEmpty())
+			return
+		}
+		Expect(egress).To(HaveLen(2))
+		Expect(egress[0].Ports).To(HaveLen(1))
+		Expect(egress[0].Ports[0].Port).To(HaveValue(Equal(intstr.FromInt(port))))
+		Expect(egress[0].Ports[0].Protocol).To(HaveValue(Equal(corev1.ProtocolTCP)))
+		Expect(egress[1].Ports).To(HaveLen(2), "DNS")
+		for _, dns := range egress[1].Ports {
+			Expect(dns.Port).To(HaveValue(Equal(intstr.FromInt(53))))
+		}
+	},
+	Entry("none", 0, "OTEL_SERVICE_NAME", "x"),
+	Entry("what is no address", 0, "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+	Entry("with a port", 4318, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.observability:4318"),
+	Entry("of traces before that of everything", 1234, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://t:1234/v1/traces"),
+	Entry("without a port", 80, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector"),
+	Entry("without a port, over TLS", 443, "OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector"),
+	Entry("without a port, over gRPC", 443, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+)
+
 func limits(name, value string) *corev1.ResourceRequirements {
 	return &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceName(name): resource.MustParse(value)}}
 }

@@ -13,7 +13,7 @@ const (
 	ProviderName  = "gen_ai.provider.name"
 	RequestModel  = "gen_ai.request.model"
 	ResponseModel = "gen_ai.response.model"
-	TokenType     = "gen_ai.token.type" //nolint:gosec // no credential: which tokens are counted
+	TokenType     = "gen_ai.token.type"
 	InputTokens   = "gen_ai.usage.input_tokens"
 	OutputTokens  = "gen_ai.usage.output_tokens"
 	ServerAddress = "server.address"
@@ -23,7 +23,7 @@ const (
 
 // Metrics, with their units.
 const (
-	TokenUsage = "gen_ai.client.token.usage"           //nolint:gosec // {token}
+	TokenUsage = "gen_ai.client.token.usage"           // {token}
 	Duration   = "gen_ai.server.request.duration"      // s
 	FirstToken = "gen_ai.server.time_to_first_token"   // s
 	EachToken  = "gen_ai.server.time_per_output_token" // s

@@ -88,7 +88,7 @@ func (r *Route) inference(req Request) {
 		r.name, req.Operation, req.Provider, asked, r.models.label(req.ResponseModel, success), r.address, r.port,
 	}
 	with := func(last ...string) []string { return append(slices.Clip(common), last...) }
-	m.duration.WithLabelValues(with(errorType(req))...).Observe(req.Duration.Seconds())
+	m.duration.WithLabelValues(with(req.ErrorType())...).Observe(req.Duration.Seconds())
 	if req.Streamed && req.FirstByte > 0 && success {
 		m.firstToken.WithLabelValues(common...).Observe(req.FirstByte.Seconds())
 		if each, ok := eachToken(req); ok {
@@ -120,9 +120,9 @@ func eachToken(req Request) (seconds float64, ok bool) {
 	return (req.Duration - req.FirstByte).Seconds() / float64(shown-1), true
 }
 
-// errorType is OpenTelemetry's error.type: TARS's class, or the layer and
+// ErrorType is OpenTelemetry's error.type: TARS's class, or the layer and
 // status of another layer's answer, empty on success.
-func errorType(req Request) string {
+func (req Request) ErrorType() string {
 	switch {
 	case req.ErrorClass != "":
 		return req.ErrorClass

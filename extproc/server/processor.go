@@ -16,6 +16,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/policy"
+	"github.com/tars-operator/tars-operator/extproc/trace"
 )
 
 // HoldTimeout is how long a held request body may make no progress before
@@ -34,6 +35,8 @@ type Options struct {
 	Budget *memory.Budget
 	// Metrics counts.
 	Metrics *metrics.Metrics
+	// Tracer makes spans; nil: none.
+	Tracer *trace.Tracer
 	// Log takes one line a request at V(1), never with content.
 	Log logr.Logger
 	// HoldTimeout replaces the constant when it is above zero.
@@ -47,6 +50,7 @@ type Processor struct {
 	hash, replica string
 	routes        []*route
 	budget        *memory.Budget
+	tracer        *trace.Tracer
 	log           logr.Logger
 	holdTimeout   time.Duration
 }
@@ -62,7 +66,7 @@ type route struct {
 // New compiles the configuration.
 func New(o Options) *Processor {
 	p := &Processor{
-		hash: o.Hash, replica: o.Replica, budget: o.Budget, log: o.Log, holdTimeout: o.HoldTimeout,
+		hash: o.Hash, replica: o.Replica, budget: o.Budget, tracer: o.Tracer, log: o.Log, holdTimeout: o.HoldTimeout,
 	}
 	if p.holdTimeout <= 0 {
 		p.holdTimeout = HoldTimeout

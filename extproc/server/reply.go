@@ -35,6 +35,9 @@ func mutation(set []header, remove []string) *extprocv3.HeaderMutation {
 // header of ours that a client sent survives.
 func (s *session) passOn(h headers, set ...header) *extprocv3.ProcessingResponse {
 	set = append(set, header{config.HeaderPass, s.route.PassToken})
+	for name, value := range s.span.Headers() {
+		set = append(set, header{name, value})
+	}
 	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{
 		RequestHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{
 			HeaderMutation:  mutation(set, h.ours()),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/policy"
+	"github.com/tars-operator/tars-operator/extproc/trace"
 )
 
 // request is what the headers of a request tell.
@@ -91,6 +92,7 @@ func (s *session) requestHeaders(m *extprocv3.HttpHeaders, attrs attributes) err
 	if s.req.canary {
 		return s.answerCanary(attrs)
 	}
+	s.span = s.proc.tracer.Start(h.get(trace.Traceparent), strings.Join(h.all(trace.Tracestate), ","), s.began)
 	if s.route == nil {
 		return s.refuse(apierror.PathNotServed(s.req.method, s.req.path))
 	}

@@ -132,6 +132,7 @@ func (s *session) passHeaders(m *extprocv3.HttpHeaders, set []header, remove []s
 func (s *session) responseBody(m *extprocv3.HttpBody) error {
 	if s.result.firstByte == 0 && len(m.GetBody()) > 0 {
 		s.result.firstByte = time.Since(s.began)
+		s.span.FirstByte()
 	}
 	switch s.out {
 	case holding:

@@ -15,6 +15,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/policy"
+	"github.com/tars-operator/tars-operator/extproc/trace"
 	"github.com/tars-operator/tars-operator/extproc/usage"
 )
 
@@ -58,6 +59,7 @@ type session struct {
 	tally     usage.Tally
 	result    result
 	meta      metadata
+	span      *trace.Span
 }
 
 // result is what metrics say of the request.
@@ -150,6 +152,7 @@ func (s *session) close() {
 	}
 	r := s.settled()
 	s.route.metrics.End(r)
+	s.span.End(s.traced(r))
 	s.proc.log.V(1).Info("request ended", "path", r.Path, "status", r.Status, "source", r.Source,
 		"requestModel", r.RequestModel, "responseModel", r.ResponseModel, "errorClass", r.ErrorClass,
 		"inputTokens", r.Counts.Input, "outputTokens", r.Counts.Output,
@@ -174,6 +177,17 @@ func (s *session) settled() metrics.Request {
 		r.UsageMissing = served && !r.Counts.Known
 	}
 	return r
+}
+
+// traced is what a span tells of a request.
+func (s *session) traced(r metrics.Request) trace.Request {
+	return trace.Request{
+		TarsBackend: s.route.Name, Method: s.req.method, Path: r.Path, RequestID: s.req.id,
+		Status: r.Status, Source: r.Source, ErrorType: r.ErrorType(),
+		Operation: r.Operation, Provider: r.Provider, RequestModel: r.RequestModel, ResponseModel: r.ResponseModel,
+		ServerAddress: s.route.ServerAddress, ServerPort: int(s.route.ServerPort),
+		TokensKnown: r.Counts.Known, InputTokens: r.Counts.Input, OutputTokens: r.Counts.Output, Streamed: r.Streamed,
+	}
 }
 
 // provider is gen_ai.provider.name: the flavour of API that is spoken.

@@ -38,6 +38,7 @@ func (e env) tool(ctx context.Context, name string) (string, error) {
 		"envoy-gateway": {e.builder.EnvoyGateway, name},
 		"coredns":       {e.builder.CoreDNS, name},
 		"gateway-chart": {e.builder.GatewayChart, ""},
+		"otelcol":       {e.builder.Collector, name},
 		"prometheus":    {e.builder.Prometheus, name},
 		"promtool":      {e.builder.Prometheus, name},
 	}

@@ -75,6 +75,11 @@ func (b Builder) CoreDNS(ctx context.Context) (string, error) {
 	return b.program(ctx, program{module: "test/cluster/coredns", pkg: ".", output: "coredns"})
 }
 
+// Collector builds the OpenTelemetry Collector that tests of traces export to.
+func (b Builder) Collector(ctx context.Context) (string, error) {
+	return b.program(ctx, program{module: "test/cluster/otelcol", pkg: ".", output: "otelcol"})
+}
+
 // prometheusTags leave out every service discovery but that of Kubernetes: the
 // others are most of what there would be to compile.
 const prometheusTags = "remove_all_sd,enable_kubernetes_sd"

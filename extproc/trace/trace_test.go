@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+)
+
+func TestTrace(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "extproc/trace")
+}
+
+// environment reads pairs of names and values.
+func environment(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+var _ = DescribeTable("The protocol of the export",
+	func(want, problem string, pairs ...string) {
+		protocol, err := wanted(environment(pairs...))
+		Expect(protocol).To(Equal(want))
+		if problem == "" {
+			Expect(err).NotTo(HaveOccurred())
+			return
+		}
+		Expect(err).To(MatchError(ContainSubstring(problem)))
+	},
+	Entry("is none without an endpoint", "", ""),
+	Entry("is none when the SDK is disabled", "", "", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c", "OTEL_SDK_DISABLED", "True"),
+	Entry("is none when the exporter is none", "", "", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c", "OTEL_TRACES_EXPORTER", "none"),
+	Entry("is HTTP by default", protocolHTTP, "", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"),
+	Entry("is HTTP for an endpoint of traces", protocolHTTP, "", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c"),
+	Entry("is HTTP to this pod where only the exporter is named", protocolHTTP, "", "OTEL_TRACES_EXPORTER", "otlp"),
+	Entry("is gRPC when asked for", protocolGRPC, "", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+	Entry("is that of traces before that of everything", protocolHTTP, "", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c",
+		"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+	Entry("is an error when it is another", "", `OTEL_EXPORTER_OTLP_PROTOCOL is "http/json": write grpc or http/protobuf`,
+		"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c", "OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+	Entry("is an error when the exporter is another", "", `OTEL_TRACES_EXPORTER is "zipkin": write otlp or none`, "OTEL_TRACES_EXPORTER", "zipkin"),
+)
+
+var _ = Describe("A span", func() {
+	record := func(r Request) sdktrace.ReadOnlySpan {
+		GinkgoHelper()
+		recorder := tracetest.NewSpanRecorder()
+		tracer := newTracer(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)))
+		began := time.Now().Add(-time.Minute)
+		tracer.Start("", "", began).End(r)
+		Expect(recorder.Ended()).To(HaveLen(1))
+		Expect(recorder.Ended()[0].StartTime()).To(BeTemporally("==", began))
+		return recorder.Ended()[0]
+	}
+
+	DescribeTable("is named by what was asked", func(want string, r Request) { Expect(record(r).Name()).To(Equal(want)) },
+		Entry("operation and model", "chat gpt-5", Request{Operation: "chat", RequestModel: "gpt-5", Method: "POST", Path: "/v1/chat/completions"}),
+		Entry("operation alone", "chat", Request{Operation: "chat", Method: "POST", Path: "/v1/chat/completions"}),
+		Entry("method and path", "GET /v1/models", Request{Method: "GET", Path: "/v1/models"}),
+	)
+
+	It("holds no token count that is not known", func() {
+		for _, attribute := range record(Request{InputTokens: 0}).Attributes() {
+			Expect(string(attribute.Key)).NotTo(HavePrefix("gen_ai.usage"))
+		}
+	})
+
+	It("is nothing where traces are off", func() {
+		tracer, err := New(context.Background(), Options{Log: logr.Discard()})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(tracer).To(BeNil())
+		span := tracer.Start("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "", time.Now())
+		span.FirstByte()
+		Expect(span.Headers()).To(BeEmpty())
+		span.End(Request{})
+		Expect(tracer.Shutdown(context.Background())).To(Succeed())
+	})
+})
