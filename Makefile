@@ -13,6 +13,7 @@ HELM_ARGS      ?=
 ignore-not-found ?= false
 
 CONTROLLER_GEN ?= go tool -modfile=hack/tools/go.mod controller-gen
+HELM_DOCS      ?= go tool -modfile=$(CURDIR)/hack/tools/helm/go.mod helm-docs
 KUSTOMIZE      ?= go tool -modfile=hack/tools/go.mod kustomize
 GOLANGCI_LINT  ?= go tool -modfile=$(CURDIR)/hack/tools/lint/go.mod golangci-lint
 GINKGO         ?= go run github.com/onsi/ginkgo/v2/ginkgo
@@ -58,8 +59,9 @@ dashboard: ## Generate the Grafana dashboard.
 	go run -C hack/tools ./dashboard >config/grafana/dashboard.json
 
 .PHONY: docs
-docs: ## Generate docs/api.md from the CRD.
+docs: ## Generate docs/api.md from the CRD, and the chart's README from its values.
 	go run -C hack/tools ./apidoc <config/crd/bases/gateway.tars.dev_tarsbackends.yaml >docs/api.md
+	$(HELM_DOCS) --chart-search-root=charts --sort-values-order=file --log-level=warning
 
 .PHONY: goldens
 goldens: ## Rewrite the golden files from what the code does now; read the diff.

@@ -42,12 +42,13 @@ func (r *TarsBackendReconciler) build(ctx context.Context, s *scope) (bool, erro
 
 func (r *TarsBackendReconciler) buildWith(s *scope, parents []gatewayv1.ParentReference, routeHash string) error {
 	objects, err := desired.Build(desired.Input{
-		Backend:                s.backend,
-		Parents:                parents,
-		Key:                    s.key,
-		RouteHash:              routeHash,
-		ExtProcImage:           r.settings.ExtProcImage,
-		ExtProcImagePullPolicy: r.settings.ExtProcImagePullPolicy,
+		Backend:                 s.backend,
+		Parents:                 parents,
+		Key:                     s.key,
+		RouteHash:               routeHash,
+		ExtProcImage:            r.settings.ExtProcImage,
+		ExtProcImagePullPolicy:  r.settings.ExtProcImagePullPolicy,
+		ExtProcImagePullSecrets: r.settings.ExtProcImagePullSecrets,
 	})
 	if err != nil {
 		return fmt.Errorf("building the children: %w", err)

@@ -19,6 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
 )
 
 // gatewayAPI is the group and version of the Gateway API that we speak.
@@ -98,35 +100,46 @@ const (
 // TarsBackends, what they name, and Envoy Gateway's Services. Users name
 // Secrets and ConfigMaps freely, so that all of them are watched; of those we
 // hold metadata without annotations. Our children have a cache of their own.
-func CacheOptions() (cache.Options, error) {
+//
+// Where namespaces are given, TarsBackends, Secrets and ConfigMaps are those of
+// these namespaces alone. Gateways and the Services of Envoys stay those of all:
+// a TarsBackend may name a Gateway of any namespace, and Envoys run wherever
+// Envoy Gateway puts them.
+func CacheOptions(namespaces []string) (cache.Options, error) {
 	services, err := labels.NewRequirement(labelManagedBy, selection.In, []string{managedByUs, managedByEnvoyGateway})
 	if err != nil {
 		return cache.Options{}, fmt.Errorf("building a label selector: %w", err)
 	}
 	// Only kinds of Kubernetes itself: a kind without its CRD would keep the
 	// manager from starting.
-	return cache.Options{
+	options := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:                            {Transform: dropAnnotations},
-			&corev1.ConfigMap{}:                         {Transform: dropAnnotations},
+			&corev1.Secret{}:                            {Transform: dropAnnotations, Namespaces: onlyIn(namespaces)},
+			&corev1.ConfigMap{}:                         {Transform: dropAnnotations, Namespaces: onlyIn(namespaces)},
 			&apiextensionsv1.CustomResourceDefinition{}: {Transform: dropAnnotations},
 			&corev1.Service{}:                           {Label: labels.NewSelector().Add(*services)},
 			&discoveryv1.EndpointSlice{}:                {Label: labels.NewSelector().Add(*services)},
 		},
-	}, nil
+	}
+	if len(namespaces) > 0 {
+		// The one CRD that the manager cannot start without anyway.
+		options.ByObject[&v1alpha1.TarsBackend{}] = cache.ByObject{Namespaces: onlyIn(namespaces)}
+	}
+	return options, nil
 }
 
 // newChildrenCache makes the cache of our children. It holds nothing without
 // our label, so its size follows the number of TarsBackends and not that of
 // the cluster's Deployments and HTTPRoutes.
-func newChildrenCache(mgr manager.Manager) (cache.Cache, error) {
+func newChildrenCache(mgr manager.Manager, namespaces []string) (cache.Cache, error) {
 	c, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient:           mgr.GetHTTPClient(),
 		Scheme:               mgr.GetScheme(),
 		Mapper:               mgr.GetRESTMapper(),
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{labelManagedBy: managedByUs}),
 		DefaultTransform:     cache.TransformStripManagedFields(),
+		DefaultNamespaces:    onlyIn(namespaces),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the children's cache: %w", err)

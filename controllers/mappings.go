@@ -101,7 +101,9 @@ func (w *watcher) byService() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
 		service := &corev1.Service{}
 		name := types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetLabels()[discoveryv1.LabelServiceName]}
-		err := w.children.Get(ctx, name, service)
+		// Not the cache of our children: it may be limited to namespaces that hold
+		// no Envoys.
+		err := w.reader.Get(ctx, name, service)
 		if client.IgnoreNotFound(err) != nil {
 			logf.FromContext(ctx).Error(err, "Could not read the Service of an EndpointSlice", "service", name)
 		}

@@ -36,6 +36,11 @@ type Settings struct {
 	ExtProcImage string
 	// ExtProcImagePullPolicy is its pull policy; empty: Kubernetes' default.
 	ExtProcImagePullPolicy corev1.PullPolicy
+	// ExtProcImagePullSecrets are the names of the Secrets that pull it for
+	// TarsBackends that name none. Each TarsBackend's namespace has its own.
+	ExtProcImagePullSecrets []string
+	// Namespaces are those whose TarsBackends are looked after; empty: all.
+	Namespaces []string
 }
 
 // Prober asks the Envoys; controllers/canary has the real one.

@@ -31,12 +31,13 @@ type testManager struct {
 	stop       func()
 }
 
-// startManager runs the manager with a stand-in for the prober.
-func startManager(cfg *rest.Config, p *fakeProber) *testManager {
+// startManager runs the manager with a stand-in for the prober. It looks after
+// the given namespaces, or after all.
+func startManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testManager {
 	GinkgoHelper()
 	scheme, err := manager.Scheme()
 	Expect(err).NotTo(HaveOccurred())
-	cacheOptions, err := controllers.CacheOptions()
+	cacheOptions, err := controllers.CacheOptions(namespaces)
 	Expect(err).NotTo(HaveOccurred())
 	m := &testManager{requests: &requestLog{}, logs: &syncBuffer{}}
 	cfg = rest.CopyConfig(cfg)
@@ -57,6 +58,7 @@ func startManager(cfg *rest.Config, p *fakeProber) *testManager {
 		AllowedEndpoints:       []string{"*.tetrate.ai", "tars.example.com"},
 		GatewayControllerNames: []gatewayv1.GatewayController{egController},
 		ExtProcImage:           "registry.example.com/tars-operator:test",
+		Namespaces:             namespaces,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +50,7 @@ const ControllerName = "tarsbackend"
 func NewTarsBackendReconciler(
 	ctx context.Context, mgr manager.Manager, prober Prober, settings Settings,
 ) (*TarsBackendReconciler, error) {
-	children, err := newChildrenCache(mgr)
+	children, err := newChildrenCache(mgr, settings.Namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,10 @@ func NewTarsBackendReconciler(
 	if err != nil {
 		return nil, fmt.Errorf("building the controller: %w", err)
 	}
-	w := &watcher{mgr: mgr, controller: c, reader: mgr.GetClient(), children: children, started: map[string]bool{}}
+	w := &watcher{
+		mgr: mgr, controller: c, reader: mgr.GetClient(), children: children,
+		namespaces: settings.Namespaces, started: map[string]bool{},
+	}
 	r.platform = &platform{client: mgr.GetClient(), direct: mgr.GetAPIReader(), startWatches: w.startPlatform, stopWatches: w.stopPlatform}
 	if err := w.startStatic(prober); err != nil {
 		return nil, err
@@ -87,6 +91,7 @@ type watcher struct {
 	controller controller.Controller
 	reader     client.Reader
 	children   cache.Cache
+	namespaces []string // those looked after; empty: all
 	started    map[string]bool
 }
 
@@ -143,7 +148,7 @@ func (w *watcher) startStatic(prober Prober) error {
 		{"source Secrets", metadataOf(kindSecret), w.byIndex(indexSecret, objectKey), nil},
 		{"CA ConfigMaps", metadataOf(kindConfigMap), w.byIndex(indexCA, objectKey), nil},
 		{"CustomResourceDefinitions", metadataOf(kindCRD), w.everyTarsBackend(), platformCRDsOnly()},
-		{"Namespaces", metadataOf(kindNamespace), w.inNamespace(), []predicate.Predicate{predicate.LabelChangedPredicate{}}},
+		{"Namespaces", metadataOf(kindNamespace), w.inNamespace(), []predicate.Predicate{predicate.LabelChangedPredicate{}, w.lookedAfter()}},
 	} {
 		if err := w.watch(one.name, source.Kind(w.mgr.GetCache(), one.obj, one.h, one.p...)); err != nil {
 			return err
@@ -227,6 +232,14 @@ func platformCRDsOnly() []predicate.Predicate {
 		_, ok := wanted[obj.GetName()]
 		return ok
 	})}
+}
+
+// lookedAfter passes the namespaces whose TarsBackends are looked after: the
+// cache cannot be asked about those of another.
+func (w *watcher) lookedAfter() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		return len(w.namespaces) == 0 || slices.Contains(w.namespaces, obj.GetName())
+	})
 }
 
 func objectKey(obj client.Object) string { return client.ObjectKeyFromObject(obj).String() }

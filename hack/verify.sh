@@ -65,7 +65,7 @@ regenerate 'the DeepCopy code' 'make generate' deepcopy
 regenerate 'the CRD or the role' 'make manifests' manifests
 regenerate 'the dashboard' 'make dashboard sync' make dashboard
 regenerate 'the chart' 'make sync' make sync
-regenerate 'docs/api.md' 'make docs' make docs
+regenerate 'docs/api.md or the README of the chart' 'make docs' make docs
 regenerate 'a golden file' 'make goldens, and read what changed' make goldens
 
 begin 'go.mod and go.sum of every module'

@@ -47,7 +47,9 @@ type ExtProcPodTemplate struct {
 	// +optional
 	Metadata *PodMetadata `json:"metadata,omitempty"`
 
-	// imagePullSecrets names Secrets for pulling the image.
+	// imagePullSecrets names Secrets for pulling the image. When unspecified or
+	// empty, those that the installation names (extProc.imagePullSecrets of the
+	// chart) are looked for in this namespace.
 	//
 	// +optional
 	// +listType=map

@@ -102,7 +102,7 @@ func podSpec(in extProcPods, user v1alpha1.ExtProcPodTemplate) corev1.PodSpec {
 		AutomountServiceAccountToken:  new(false),
 		EnableServiceLinks:            new(false),
 		TerminationGracePeriodSeconds: new(preStopSeconds + in.drainSeconds + stopMarginSeconds),
-		ImagePullSecrets:              user.ImagePullSecrets,
+		ImagePullSecrets:              pullSecrets(in.Input, user),
 		NodeSelector:                  nodeSelector,
 		Tolerations:                   user.Tolerations,
 		Affinity:                      affinity,
@@ -156,6 +156,18 @@ func container(in Input, user v1alpha1.ExtProcPodTemplate) corev1.Container {
 		},
 		VolumeMounts: []corev1.VolumeMount{{Name: configVolume, MountPath: configDir, ReadOnly: true}},
 	}
+}
+
+// pullSecrets are the user's or, where there are none, the platform's.
+func pullSecrets(in Input, user v1alpha1.ExtProcPodTemplate) []corev1.LocalObjectReference {
+	if len(user.ImagePullSecrets) > 0 {
+		return user.ImagePullSecrets
+	}
+	var secrets []corev1.LocalObjectReference
+	for _, name := range in.ExtProcImagePullSecrets {
+		secrets = append(secrets, corev1.LocalObjectReference{Name: name})
+	}
+	return secrets
 }
 
 func probe(periodSeconds, timeoutSeconds, failures int32) *corev1.Probe {

@@ -30,6 +30,9 @@ type Input struct {
 	ExtProcImage string
 	// ExtProcImagePullPolicy is its pull policy; empty: Kubernetes' default.
 	ExtProcImagePullPolicy corev1.PullPolicy
+	// ExtProcImagePullSecrets are the names of the Secrets that pull it where
+	// the TarsBackend names none.
+	ExtProcImagePullSecrets []string
 }
 
 // Objects are the children of one TarsBackend.

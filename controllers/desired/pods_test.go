@@ -80,6 +80,18 @@ var _ = Describe("The external processor's pods", func() {
 		Expect(only[*appsv1.Deployment](objects).Spec.Selector.MatchLabels).To(Equal(before))
 	})
 
+	It("are pulled with the platform's Secrets, until the user names some", func() {
+		in := readInput("minimal")
+		in.ExtProcImagePullSecrets = []string{"one", "two"}
+		Expect(only[*appsv1.Deployment](build(in)).Spec.Template.Spec.ImagePullSecrets).
+			To(Equal([]corev1.LocalObjectReference{{Name: "one"}, {Name: "two"}}))
+		full := readInput("full")
+		full.ExtProcImagePullSecrets = in.ExtProcImagePullSecrets
+		Expect(full.Backend.Spec.ExtProc.PodTemplate.ImagePullSecrets).NotTo(BeEmpty())
+		Expect(only[*appsv1.Deployment](build(full)).Spec.Template.Spec.ImagePullSecrets).
+			To(Equal(full.Backend.Spec.ExtProc.PodTemplate.ImagePullSecrets))
+	})
+
 	It("prefer different nodes, until the user says where they belong", func() {
 		affinity := only[*appsv1.Deployment](build(readInput("minimal"))).Spec.Template.Spec.Affinity
 		terms := affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution

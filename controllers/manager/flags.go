@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -48,6 +49,7 @@ type parsed struct {
 func parse(args []string, stderr io.Writer) (parsed, error) {
 	o := parsed{}
 	settings := NewSettingsFlags()
+	var namespaces list
 
 	fs := flag.NewFlagSet("tars-operator manager", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -60,6 +62,7 @@ func parse(args []string, stderr io.Writer) (parsed, error) {
 	fs.BoolVar(&o.LeaderElect, "leader-elect", false, "Have only one of several managers act.")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease; empty: the pod's own.")
 	fs.BoolVar(&o.EnableHTTP2, "enable-http2", false, "Serve metrics by HTTP/2 too.")
+	fs.Var(&namespaces, "namespaces", "Namespaces whose TarsBackends are looked after; empty: all. Comma-separated, repeatable.")
 	settings.BindReferences(fs)
 	settings.BindImage(fs, "required. It is this binary's own image.")
 	config.RegisterFlags(fs)
@@ -74,6 +77,12 @@ func parse(args []string, stderr io.Writer) (parsed, error) {
 	o.Settings, problems = settings.Settings()
 	if o.Settings.ExtProcImage == "" {
 		problems = errors.Join(errors.New("--extproc-image is required: give it the image that this manager runs from"), problems)
+	}
+	o.Settings.Namespaces = namespaces.values
+	for _, name := range namespaces.values {
+		if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
+			problems = errors.Join(problems, fmt.Errorf("--namespaces: %q is no name of a namespace: %s", name, wrong[0]))
+		}
 	}
 	return o, problems
 }

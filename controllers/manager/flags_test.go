@@ -30,15 +30,20 @@ var _ = Describe("The manager's flags", func() {
 		Expect(o.Settings.GatewayControllerNames).To(Equal([]gatewayv1.GatewayController{"gateway.envoyproxy.io/gatewayclass-controller"}))
 		Expect(o.Settings.ExtProcImage).To(Equal("registry.example.com/tars-operator:v1"))
 		Expect(o.Settings.ExtProcImagePullPolicy).To(BeEmpty())
+		Expect(o.Settings.ExtProcImagePullSecrets).To(BeEmpty())
+		Expect(o.Settings.Namespaces).To(BeEmpty(), "that is all of them")
 	})
 
 	It("take lists with commas and repeated, in place of the default", func() {
 		o, err := parse([]string{image, "--allowed-endpoints=a.example.com, *.b.example.com", "--allowed-endpoints=c.example.com",
-			"--gateway-controller-names=example.com/a,example.com/b", "--extproc-image-pull-policy=Never", "--leader-elect"}, GinkgoWriter)
+			"--gateway-controller-names=example.com/a,example.com/b", "--extproc-image-pull-policy=Never", "--leader-elect",
+			"--extproc-image-pull-secrets=one,two", "--namespaces=team-a,team-b"}, GinkgoWriter)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(o.Settings.AllowedEndpoints).To(Equal([]string{"a.example.com", "*.b.example.com", "c.example.com"}))
 		Expect(o.Settings.GatewayControllerNames).To(HaveLen(2))
 		Expect(o.Settings.ExtProcImagePullPolicy).To(Equal(corev1.PullNever))
+		Expect(o.Settings.ExtProcImagePullSecrets).To(Equal([]string{"one", "two"}))
+		Expect(o.Settings.Namespaces).To(Equal([]string{"team-a", "team-b"}))
 		Expect(o.LeaderElect).To(BeTrue())
 	})
 
@@ -57,6 +62,8 @@ var _ = Describe("The manager's flags", func() {
 		Entry("a URL", "--allowed-endpoints", "--allowed-endpoints=https://a.example.com"),
 		Entry("a controller without a path", "--gateway-controller-names", "--gateway-controller-names=example.com"),
 		Entry("a pull policy that there is not", "--extproc-image-pull-policy", "--extproc-image-pull-policy=always"),
+		Entry("a pull secret that cannot be", "--extproc-image-pull-secrets", "--extproc-image-pull-secrets=A_B"),
+		Entry("a namespace that cannot be", "--namespaces", "--namespaces=a.b"),
 		Entry("a flag that there is not", "not defined", "--nonsense"),
 		Entry("an argument", "flags only", "nonsense"),
 	)

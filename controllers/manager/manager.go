@@ -81,7 +81,7 @@ func Run(ctx context.Context, args []string, process Process) error {
 		return err
 	}
 	logger.Info("Starting manager", "version", o.Version, "allowedEndpoints", o.Settings.AllowedEndpoints,
-		"gatewayControllerNames", o.Settings.GatewayControllerNames, "extprocImage", o.Settings.ExtProcImage)
+		"gatewayControllerNames", o.Settings.GatewayControllerNames, "extprocImage", o.Settings.ExtProcImage, "namespaces", o.Settings.Namespaces)
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("running the manager: %w", err)
 	}
@@ -94,7 +94,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (ctrl.Manager, err
 	if err != nil {
 		return nil, err
 	}
-	cacheOptions, err := controllers.CacheOptions()
+	cacheOptions, err := controllers.CacheOptions(o.Settings.Namespaces)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/controllers"
@@ -26,6 +27,7 @@ const (
 type SettingsFlags struct {
 	endpoints, names  list
 	image, pullPolicy string
+	pullSecrets       list
 }
 
 // NewSettingsFlags returns flags with their defaults.
@@ -50,6 +52,8 @@ func (f *SettingsFlags) BindImage(fs *flag.FlagSet, usage string) {
 	fs.StringVar(&f.image, "extproc-image", "", "Image of the external processor; "+usage)
 	fs.StringVar(&f.pullPolicy, "extproc-image-pull-policy", "", "Pull policy of that image: "+
 		"Always, IfNotPresent or Never; empty: Kubernetes' default.")
+	fs.Var(&f.pullSecrets, "extproc-image-pull-secrets", "Names of Secrets that pull that image for TarsBackends that name none, "+
+		"each in the TarsBackend's own namespace. Comma-separated, repeatable.")
 }
 
 var (
@@ -63,9 +67,10 @@ var (
 func (f *SettingsFlags) Settings() (controllers.Settings, error) {
 	var problems []error
 	settings := controllers.Settings{
-		AllowedEndpoints:       f.endpoints.values,
-		ExtProcImage:           f.image,
-		ExtProcImagePullPolicy: corev1.PullPolicy(f.pullPolicy),
+		AllowedEndpoints:        f.endpoints.values,
+		ExtProcImagePullSecrets: f.pullSecrets.values,
+		ExtProcImage:            f.image,
+		ExtProcImagePullPolicy:  corev1.PullPolicy(f.pullPolicy),
 	}
 	switch settings.ExtProcImagePullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
@@ -75,6 +80,11 @@ func (f *SettingsFlags) Settings() (controllers.Settings, error) {
 	for _, entry := range f.endpoints.values {
 		if !endpointEntry.MatchString(strings.TrimSuffix(strings.ToLower(entry), ".")) {
 			problems = append(problems, fmt.Errorf("--allowed-endpoints: %q is neither a host name nor *. and a host name", entry))
+		}
+	}
+	for _, name := range f.pullSecrets.values {
+		if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
+			problems = append(problems, fmt.Errorf("--extproc-image-pull-secrets: %q is no name of a Secret: %s", name, wrong[0]))
 		}
 	}
 	for _, name := range f.names.values {

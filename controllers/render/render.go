@@ -187,11 +187,12 @@ func (o options) render(ctx context.Context, set *documents.Set, b *v1alpha1.Tar
 		assumed = append(assumed, "a parent is left out of the HTTPRoute: "+finding.Message)
 	}
 	objects, err := settled(desired.Input{
-		Backend:                b,
-		Parents:                found.Served,
-		Key:                    PlaceholderKey,
-		ExtProcImage:           o.settings.ExtProcImage,
-		ExtProcImagePullPolicy: o.settings.ExtProcImagePullPolicy,
+		Backend:                 b,
+		Parents:                 found.Served,
+		Key:                     PlaceholderKey,
+		ExtProcImage:            o.settings.ExtProcImage,
+		ExtProcImagePullPolicy:  o.settings.ExtProcImagePullPolicy,
+		ExtProcImagePullSecrets: o.settings.ExtProcImagePullSecrets,
 	})
 	if err != nil {
 		return nil, nil, err

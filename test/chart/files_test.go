@@ -3,7 +3,6 @@
 package chart
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -94,22 +93,16 @@ var _ = Describe("The chart's files", func() {
 })
 
 var _ = Describe("What the chart says about itself", func() {
-	It("is the same in values.yaml, values.schema.json and README.md", func() {
+	It("is the same in values.yaml and values.schema.json", func() {
 		leaves := readSchema().leaves()
-		rows := []string{"| value | default | meaning |", "| --- | --- | --- |"}
-		for _, documented := range documentedValues() {
-			Expect(leaves).To(HaveKey(documented.path))
-			Expect(leaves[documented.path].Description).To(Equal(documented.comment), "schema and values.yaml: %s", documented.path)
-			standard, _ := at(defaultValues(), documented.path)
-			text, err := json.Marshal(standard)
-			Expect(err).NotTo(HaveOccurred())
-			rows = append(rows, fmt.Sprintf("| `%s` | `%s` | %s |", documented.path, text, documented.comment))
+		documented := documentedValues()
+		for _, value := range documented {
+			Expect(leaves).To(HaveKey(value.path))
+			Expect(leaves[value.path].Description).To(Equal(value.comment), "schema and values.yaml: %s", value.path)
+			Expect(read(chartDir+"/README.md")).To(ContainSubstring("| "+value.path+" | "), "make docs was not run")
+			Expect(read(chartDir+"/README.md")).To(ContainSubstring(" | "+value.comment+" |\n"), "helm-docs took this comment for something else")
 		}
-		Expect(rows).To(HaveLen(2+len(leaves)), "each value has a comment")
-		_, table, found := strings.Cut(read(chartDir+"/README.md"), "## Values\n")
-		Expect(found).To(BeTrue())
-		table = table[strings.Index(table, "|"):]
-		Expect(table).To(Equal(strings.Join(rows, "\n")+"\n"), "README.md's table")
+		Expect(documented).To(HaveLen(len(leaves)), "each value has a comment")
 	})
 
 	It("has one version, that of the image", func() {
@@ -194,7 +187,7 @@ func documentedValues() []documentedValue {
 			if name.HeadComment != "" {
 				lines := strings.Split(name.HeadComment, "\n")
 				for j := range lines {
-					lines[j] = strings.TrimPrefix(lines[j], "# ")
+					lines[j] = strings.TrimPrefix(strings.TrimPrefix(lines[j], "# "), "-- ")
 				}
 				out = append(out, documentedValue{path: path, comment: strings.Join(lines, " ")})
 				continue

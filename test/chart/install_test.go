@@ -30,6 +30,7 @@ var _ = Describe("On a real API server", Ordered, func() {
 		Expect(cluster.admits(ctx, decode(helmTemplate(nil)), nil)).To(Succeed())
 		all := fullValues()
 		all["metrics"] = values{"enabled": true}
+		all["leaderElection"] = values{"enabled": true}
 		Expect(cluster.admits(ctx, decode(helmTemplate(all)), nil)).To(Succeed())
 	})
 

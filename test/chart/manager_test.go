@@ -22,6 +22,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
@@ -36,6 +37,7 @@ var _ = Describe("The manager that the chart runs", Ordered, func() {
 	var (
 		cluster *testCluster
 		running *managerProcess
+		binary  string
 	)
 
 	BeforeAll(func(ctx SpecContext) {
@@ -45,7 +47,8 @@ var _ = Describe("The manager that the chart runs", Ordered, func() {
 		v := values{"metrics": values{"port": port}, "manager": values{"args": []any{"--zap-log-level=debug"}}}
 		cluster.install(v)
 		cluster.expectServed(ctx)
-		running = cluster.run(ctx, buildOperator(ctx), decode(helmTemplate(v)))
+		binary = buildOperator(ctx)
+		running = cluster.run(ctx, binary, decode(helmTemplate(v)))
 		running.metrics = "https://127.0.0.1:" + strconv.Itoa(port) + "/metrics"
 	}, NodeTimeout(buildTimeout))
 
@@ -94,6 +97,42 @@ var _ = Describe("The manager that the chart runs", Ordered, func() {
 		Eventually(running.ended).WithTimeout(grace).Should(Receive(Succeed()))
 		Expect(string(running.log.Contents())).NotTo(ContainSubstring("forbidden"))
 		Expect(cluster.leader(ctx)).To(BeEmpty(), "the next one need not wait for the Lease to run out")
+	})
+
+	It("needs no more than Roles for some namespaces", func(ctx SpecContext) {
+		for _, name := range []string{"team-a", "team-b", "other"} {
+			Expect(cluster.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
+		}
+		v := values{"watchNamespaces": []any{"team-a", "team-b"}, "metrics": values{"port": freePort()}}
+		cluster.upgrade(loadChart(), v)
+		// As of an Envoy: no cache of the manager's may be asked about it that
+		// does not hold its namespace.
+		Expect(cluster.api.Create(ctx, &discoveryv1.EndpointSlice{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "envoy", Labels: map[string]string{
+				discoveryv1.LabelServiceName: "envoy", "app.kubernetes.io/managed-by": "envoy-gateway",
+			}},
+			AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{},
+		})).To(Succeed())
+		limited := cluster.run(ctx, binary, decode(helmTemplate(v)))
+		generationSeen := func(namespace string) func() (int64, error) {
+			backend := kustomizeBuild("samples").kind("TarsBackend")[0]
+			backend.SetNamespace(namespace)
+			Expect(cluster.api.Apply(ctx, client.ApplyConfigurationFromUnstructured(backend.DeepCopy()), owner)).To(Succeed())
+			return func() (int64, error) {
+				err := cluster.api.Get(ctx, client.ObjectKeyFromObject(backend), backend)
+				seen, _ := at(backend.Object, "status.observedGeneration")
+				generation, _ := seen.(int64)
+				return generation, err
+			}
+		}
+		outside := generationSeen("other")
+		for _, namespace := range []string{"team-a", "team-b"} {
+			Eventually(generationSeen(namespace)).WithTimeout(settleTimeout).WithPolling(pollInterval).Should(BeNumerically("==", 1))
+		}
+		Expect(outside()).To(BeNumerically("==", -1), "what the CRD says of one that nobody looked at")
+		Expect(limited.process.Process.Signal(syscall.SIGTERM)).To(Succeed())
+		Eventually(limited.ended).WithTimeout(settleTimeout).Should(Receive(Succeed()))
+		Expect(string(limited.log.Contents())).NotTo(Or(ContainSubstring("forbidden"), ContainSubstring("unknown namespace")))
 	})
 })
 

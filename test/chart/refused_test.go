@@ -76,6 +76,8 @@ var _ = Describe("values.schema.json", func() {
 			v := fullValues()
 			// ServiceMonitors need metrics.
 			v["metrics"].(map[string]any)["enabled"] = true
+			// And several managers a leader.
+			v["leaderElection"].(map[string]any)["enabled"] = true
 			return v
 		}
 		It("accepts them all spelt right", func() {
@@ -159,6 +161,19 @@ var _ = Describe("values.schema.json", func() {
 		Entry(nil, "grafana.dashboard.labels", values{"a": 1}),
 		Entry(nil, "prometheus.rules.runbookURL", "runbook.md"),
 		Entry(nil, "prometheus.rules.runbookURL", "https://wiki.example.com/tars#tars"),
+		Entry(nil, "watchNamespaces", []any{"team-a", "team-a"}),
+		Entry(nil, "watchNamespaces", []any{"team-a,team-b"}),
+		Entry(nil, "watchNamespaces", []any{"*"}),
+		Entry(nil, "commonLabels", values{"a": true}),
+		Entry(nil, "commonAnnotations", values{"a": 1}),
+		Entry(nil, "log.level", "verbose"),
+		Entry(nil, "log.format", "text"),
+		Entry(nil, "manager.podDisruptionBudget.maxUnavailable", 0),
+		Entry(nil, "manager.podDisruptionBudget.maxUnavailable", "0%"),
+		Entry(nil, "manager.podDisruptionBudget.maxUnavailable", "101%"),
+		Entry(nil, "extProc.imagePullSecrets", []any{"registry-key"}),
+		Entry(nil, "extProc.imagePullSecrets", []any{values{}}),
+		Entry(nil, "extProc.imagePullSecrets", []any{values{"name": "a,b"}}),
 		Entry(nil, "metrics.port", 443),
 		Entry(nil, "metrics.port", 8081),
 		Entry(nil, "metrics.port", 65536),

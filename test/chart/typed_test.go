@@ -3,12 +3,15 @@
 package chart
 
 import (
+	"strings"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,6 +48,7 @@ type typed struct {
 	rules           []*monitoringv1.PrometheusRule
 	dashboards      []*corev1.ConfigMap
 	networkPolicies []*networkingv1.NetworkPolicy
+	budgets         []*policyv1.PodDisruptionBudget
 	namespaces      []*corev1.Namespace
 	all             []client.Object
 }
@@ -92,6 +96,8 @@ func (t *typed) add(decoded runtime.Object) {
 		t.dashboards = append(t.dashboards, o)
 	case *networkingv1.NetworkPolicy:
 		t.networkPolicies = append(t.networkPolicies, o)
+	case *policyv1.PodDisruptionBudget:
+		t.budgets = append(t.budgets, o)
 	case *corev1.Namespace:
 		t.namespaces = append(t.namespaces, o)
 	default:
@@ -155,6 +161,9 @@ func (t typed) expectConnected() {
 	for _, policy := range t.networkPolicies {
 		matches(&policy.Spec.PodSelector, podLabels, "the NetworkPolicy")
 	}
+	for _, budget := range t.budgets {
+		matches(budget.Spec.Selector, podLabels, "the PodDisruptionBudget")
+	}
 	for _, monitor := range t.monitors {
 		Expect(t.services).To(HaveLen(1))
 		matches(&monitor.Spec.Selector, t.services[0].Labels, "the ServiceMonitor")
@@ -168,7 +177,8 @@ func (t typed) expectConnected() {
 		case *rbacv1.ClusterRole, *rbacv1.ClusterRoleBinding, *apiextensionsv1.CustomResourceDefinition, *corev1.Namespace:
 			Expect(object.GetNamespace()).To(BeEmpty(), object.GetName())
 		default:
-			Expect(object.GetNamespace()).To(Equal(releaseNamespace), object.GetName())
+			allowed := append(namespacesOf(t.manager().Args), releaseNamespace)
+			Expect(allowed).To(ContainElement(object.GetNamespace()), object.GetName())
 		}
 		Expect(len(object.GetName())).To(BeNumerically("<=", 63), object.GetName())
 	}
@@ -191,4 +201,14 @@ func (t typed) expectBindings() {
 		Expect(names(t.clusterRoles)).To(ContainElement(binding.RoleRef.Name))
 		Expect(binding.Subjects).To(Equal(subject))
 	}
+}
+
+// namespacesOf are those that the manager is told to look after.
+func namespacesOf(args []string) []string {
+	for _, a := range args {
+		if value, ok := strings.CutPrefix(a, "--namespaces="); ok {
+			return strings.Split(value, ",")
+		}
+	}
+	return nil
 }

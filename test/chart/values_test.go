@@ -80,6 +80,20 @@ func effects() map[string]func(typed) {
 			Expect(argument(t.manager().Args, "extproc-image-pull-policy")).To(Equal("Never"))
 			Expect(t.manager().ImagePullPolicy).To(Equal(corev1.PullIfNotPresent))
 		},
+		"extProc.imagePullSecrets": func(t typed) {
+			Expect(argument(t.manager().Args, "extproc-image-pull-secrets")).To(Equal("registry-key,mirror-key"))
+			Expect(t.pod().ImagePullSecrets).To(BeEmpty(), "the manager's are others")
+		},
+		"watchNamespaces":   expectRolesPerNamespace,
+		"commonLabels":      expectCommonLabels,
+		"commonAnnotations": expectCommonAnnotations,
+		"log.level":         func(t typed) { Expect(argument(t.manager().Args, "zap-log-level")).To(Equal("debug")) },
+		"log.format":        func(t typed) { Expect(argument(t.manager().Args, "zap-encoder")).To(Equal("console")) },
+		"leaderElection.enabled": func(t typed) {
+			Expect(t.manager().Args).NotTo(ContainElement("--leader-elect"))
+			Expect(t.roles).To(BeEmpty())
+			Expect(t.roleBindings).To(BeEmpty())
+		},
 		"endpoints.allowed": func(t typed) {
 			Expect(argument(t.manager().Args, "allowed-endpoints")).To(Equal("api.router.tetrate.ai,*.example.com"))
 		},
@@ -166,7 +180,7 @@ func expectFull(path string, part any) {
 var _ = Describe("Each value", func() {
 	It("is in the table of effects and in full-values.yaml, with another value than the default", func() {
 		leaves := slices.Sorted(maps.Keys(readSchema().leaves()))
-		tested := append(slices.Concat(slices.Collect(maps.Keys(effects())), slices.Collect(maps.Keys(monitoringEffects()))), "serviceAccount.enabled")
+		tested := append(slices.Concat(slices.Collect(maps.Keys(effects())), slices.Collect(maps.Keys(monitoringEffects())), slices.Collect(maps.Keys(severalEffects()))), "serviceAccount.enabled")
 		Expect(leaves).To(ConsistOf(tested))
 		for _, path := range leaves {
 			value, ok := at(fullValues(), path)
@@ -187,6 +201,13 @@ var _ = Describe("Each value", func() {
 		It("has its effect: "+path, func() {
 			value, _ := at(fullValues(), path)
 			monitoringEffects()[path](decode(helmTemplate(chartutil.CoalesceTables(only(path, value), monitored()))))
+		})
+	}
+
+	for _, path := range slices.Sorted(maps.Keys(severalEffects())) {
+		It("has its effect: "+path, func() {
+			value, _ := at(fullValues(), path)
+			severalEffects()[path](decode(helmTemplate(chartutil.CoalesceTables(only(path, value), only("manager.replicas", 2)))))
 		})
 	}
 

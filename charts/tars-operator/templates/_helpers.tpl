@@ -20,13 +20,38 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{/* Labels of every object. */}}
+{{/* Labels of every object: the user's and ours, which win. */}}
 {{- define "tars-operator.labels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- $ours := dict
+  "app.kubernetes.io/name" .Chart.Name
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+}}
+{{- merge $ours .Values.commonLabels | toYaml }}
+{{- end }}
+
+{{/*
+Labels and annotations of an object, from a list of the root and, where there
+are any, the object's own labels and annotations, which win over the user's.
+*/}}
+{{- define "tars-operator.metadata" -}}
+{{- $root := index . 0 }}
+{{- $labels := dict }}
+{{- if gt (len .) 1 }}
+{{- $labels = index . 1 }}
+{{- end }}
+{{- $annotations := dict }}
+{{- if gt (len .) 2 }}
+{{- $annotations = index . 2 }}
+{{- end }}
+labels:
+  {{- merge dict $labels (include "tars-operator.labels" $root | fromYaml) | toYaml | nindent 2 }}
+{{- with merge dict $annotations $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* Labels of what the Prometheus operator reads: the user's and ours, which win. */}}
@@ -82,12 +107,48 @@ digest go together, or a tag of one would stand beside a digest of the other.
 {{- include "tars-operator.imageReference" (dict "path" "extProc.image" "registry" (default $manager.registry $own.registry) "repository" (default $manager.repository $own.repository) "tag" $tag "digest" $from.digest) }}
 {{- end }}
 
+{{/* Names of references to objects, with commas. */}}
+{{- define "tars-operator.names" -}}
+{{- $names := list }}
+{{- range . }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- join "," $names }}
+{{- end }}
+
 {{/* The rules of a role in files/rbac, from a list of the root and the file. */}}
 {{- define "tars-operator.rules" -}}
 {{- $root := index . 0 }}
 {{- $file := printf "files/rbac/%s" (index . 1) }}
 {{- $role := $root.Files.Get $file | fromYaml }}
 {{- toYaml (dict "rules" (required (printf "%s has no rules" $file) $role.rules)) }}
+{{- end }}
+
+{{/*
+The manager's rules as two lists. With watchNamespaces, namespaced are those of
+a Role in each of them, and clusterWide those that stay a ClusterRole's: what is
+in no namespace, and what is in the platform's, where Gateways and Envoys are.
+controllers/namespaces.go has the same list.
+*/}}
+{{- define "tars-operator.managerRules" -}}
+{{- $rules := (include "tars-operator.rules" (list . "role.yaml") | fromYaml).rules }}
+{{- $clusterWide := list }}
+{{- $namespaced := list }}
+{{- $everywhere := list "/namespaces" "apiextensions.k8s.io/customresourcedefinitions" "discovery.k8s.io/endpointslices" "gateway.envoyproxy.io/envoyproxies" "gateway.networking.k8s.io/gatewayclasses" "gateway.networking.k8s.io/gateways" }}
+{{- range $rule := $rules }}
+{{- range $group := $rule.apiGroups }}
+{{- range $resource := $rule.resources }}
+{{- $one := dict "apiGroups" (list $group) "resources" (list $resource) "verbs" $rule.verbs }}
+{{- if has (printf "%s/%s" $group $resource) $everywhere }}
+{{- $clusterWide = append $clusterWide $one }}
+{{- else }}
+{{- $namespaced = append $namespaced $one }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $clusterWide = append $clusterWide (dict "apiGroups" (list "") "resources" (list "services") "verbs" (list "list" "watch")) }}
+{{- toYaml (dict "clusterWide" $clusterWide "namespaced" $namespaced) }}
 {{- end }}
 
 {{/* The manager as subject of a binding. */}}
