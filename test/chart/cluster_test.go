@@ -45,6 +45,7 @@ type testCluster struct {
 	env        *envtest.Environment
 	api        client.Client
 	kubeconfig string
+	schemaDir  string // see fetchSchemas
 }
 
 func startCluster() *testCluster {

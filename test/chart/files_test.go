@@ -78,13 +78,34 @@ var _ = Describe("The chart's files", func() {
 		Expect(cmp.Diff(copies(), tree(files))).To(BeEmpty(), "a failure changes nothing")
 	})
 
+	It("pass the suites of helm-unittest", func(ctx SpecContext) {
+		cmd := exec.CommandContext(ctx, "go", "tool", "-modfile="+rootDir+"/hack/tools/unittest/go.mod",
+			"helm-unittest", "--strict", chartDir)
+		out, err := cmd.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		suites, err := filepath.Glob(chartDir + "/tests/*_test.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(out)).To(MatchRegexp(`Test Suites: %d passed, %d total`, len(suites), len(suites)))
+	}, NodeTimeout(buildTimeout))
+
+	It("leave what is for developers out of the package", func() {
+		for _, file := range loadChart().Raw {
+			Expect(file.Name).NotTo(HavePrefix("tests/"))
+			Expect(file.Name).NotTo(HaveSuffix(".gotmpl"))
+		}
+	})
+
 	It("pass helm lint --strict", func() {
 		lint := action.NewLint()
 		lint.Strict = true
 		version, err := chartutil.ParseKubeVersion(kubeVersion)
 		Expect(err).NotTo(HaveOccurred())
 		lint.KubeVersion = version
-		for _, v := range []values{{}, only("networkPolicy.enabled", true), monitored()} {
+		installations := []values{{}, only("networkPolicy.enabled", true), monitored()}
+		for _, file := range valuesFiles() {
+			installations = append(installations, readValues(file))
+		}
+		for _, v := range installations {
 			result := lint.Run([]string{chartDir}, v)
 			Expect(result.Errors).To(BeEmpty())
 			Expect(result.TotalChartsLinted).To(Equal(1))

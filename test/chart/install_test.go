@@ -19,10 +19,29 @@ var _ = Describe("On a real API server", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
 		cluster = startCluster()
 		cluster.makeNamespace(ctx)
+		cluster.fetchSchemas()
 	})
 
 	It("config/default is accepted", func(ctx SpecContext) {
 		cluster.dryRun(ctx, kustomizeBuild("default"))
+	})
+
+	It("every installation conforms to the API server's schemas", func(ctx SpecContext) {
+		Expect(cluster.conforms(ctx, helmTemplate(nil))).To(BeEmpty())
+		Expect(cluster.conforms(ctx, kustomizeBuild("default"))).To(BeEmpty())
+		for _, file := range valuesFiles() {
+			Expect(cluster.conforms(ctx, helmTemplate(readValues(file)))).To(BeEmpty(), file)
+		}
+	})
+
+	It("an object with a field too many does not conform", func(ctx SpecContext) {
+		for _, object := range helmTemplate(readValues("testdata/values/everything.yaml")) {
+			if _, skipped := monitoringKinds[object.GetKind()]; skipped {
+				continue
+			}
+			object.Object["unknown"] = "field"
+			Expect(cluster.conforms(ctx, objects{object})).To(ConsistOf(ContainSubstring("unknown")), key(object))
+		}
 	})
 
 	It("the manager's pod is admitted where pod security restricted is enforced", func(ctx SpecContext) {

@@ -76,14 +76,8 @@ func (t *typed) add(decoded runtime.Object) {
 		t.services = append(t.services, o)
 	case *corev1.ServiceAccount:
 		t.serviceAccounts = append(t.serviceAccounts, o)
-	case *rbacv1.Role:
-		t.roles = append(t.roles, o)
-	case *rbacv1.ClusterRole:
-		t.clusterRoles = append(t.clusterRoles, o)
-	case *rbacv1.RoleBinding:
-		t.roleBindings = append(t.roleBindings, o)
-	case *rbacv1.ClusterRoleBinding:
-		t.clusterBindings = append(t.clusterBindings, o)
+	case *rbacv1.Role, *rbacv1.ClusterRole, *rbacv1.RoleBinding, *rbacv1.ClusterRoleBinding:
+		t.addRBAC(decoded)
 	case *apiextensionsv1.CustomResourceDefinition:
 		t.crds = append(t.crds, o)
 	case *monitoringv1.ServiceMonitor:
@@ -106,6 +100,19 @@ func (t *typed) add(decoded runtime.Object) {
 	object, ok := decoded.(client.Object)
 	Expect(ok).To(BeTrue())
 	t.all = append(t.all, object)
+}
+
+func (t *typed) addRBAC(decoded runtime.Object) {
+	switch o := decoded.(type) {
+	case *rbacv1.Role:
+		t.roles = append(t.roles, o)
+	case *rbacv1.ClusterRole:
+		t.clusterRoles = append(t.clusterRoles, o)
+	case *rbacv1.RoleBinding:
+		t.roleBindings = append(t.roleBindings, o)
+	case *rbacv1.ClusterRoleBinding:
+		t.clusterBindings = append(t.clusterBindings, o)
+	}
 }
 
 // deployment is the manager's.
