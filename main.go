@@ -21,6 +21,7 @@ import (
 	"github.com/tars-operator/tars-operator/controllers/cli"
 	"github.com/tars-operator/tars-operator/controllers/manager"
 	"github.com/tars-operator/tars-operator/controllers/render"
+	"github.com/tars-operator/tars-operator/controllers/selftest"
 	"github.com/tars-operator/tars-operator/extproc"
 )
 
@@ -34,6 +35,7 @@ Commands:
   extproc   run the external processor that Envoy asks about each request
   render    print the objects that the manager would make, without a cluster
   check     say why a TarsBackend is not Ready, and find mistakes
+  selftest  prove that the installed operator works, as helm test asks
   version   print the version
 
 "tars-operator <command> --help" lists a command's flags.
@@ -62,6 +64,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = render.Run(ctx, args[1:], render.Process{Version: version, Stdin: os.Stdin, Stdout: stdout, Stderr: stderr})
 	case "check":
 		err = check.Run(ctx, args[1:], check.Process{Stdin: os.Stdin, Stdout: stdout, Stderr: stderr})
+	case "selftest":
+		err = selftest.Run(ctx, args[1:], selftest.Process{Stdout: stdout, Stderr: stderr})
 	case "version":
 		return say(stdout, version+"\n", 0)
 	case "help", "-h", "--help":

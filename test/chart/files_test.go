@@ -137,9 +137,15 @@ var _ = Describe("What the chart says about itself", func() {
 		out, err := installation{release: "blue", values: values{}}.template()
 		Expect(err).NotTo(HaveOccurred())
 		Expect(out.notes).To(ContainSubstring("runs in namespace tars-system as blue-tars-operator-controller-manager"))
+		Expect(out.notes).To(ContainSubstring("helm test blue --namespace tars-system"))
+		Expect(out.notes).NotTo(ContainSubstring("namespaces alone"))
 		Expect(out.notes).To(ContainSubstring("kubectl wait --for=condition=Ready tarsbackend/tars"))
 		Expect(out.notes).To(ContainSubstring(`"helm uninstall blue --namespace tars-system"`))
 		Expect(out.notes).To(ContainSubstring("Uninstalling leaves the CRD"))
+
+		out, err = installation{values: only("watchNamespaces", []any{"team-a", "team-b"})}.template()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(out.notes).To(ContainSubstring("TarsBackends of these namespaces alone: team-a, team-b.\n"))
 
 		out, err = installation{values: only("crd.keep", false)}.template()
 		Expect(err).NotTo(HaveOccurred())

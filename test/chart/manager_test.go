@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -91,12 +92,60 @@ var _ = Describe("The manager that the chart runs", Ordered, func() {
 		Expect(answers("")()).To(Equal(http.StatusUnauthorized))
 	})
 
+	It("passes helm test's pod", func(ctx SpecContext) {
+		Eventually(func() (string, error) { return cluster.leader(ctx) }).
+			WithTimeout(settleTimeout).WithPolling(pollInterval).ShouldNot(BeEmpty())
+		out, err := cluster.selftest(ctx, binary, nil)
+		Expect(err).NotTo(HaveOccurred(), out)
+		Expect(strings.Count(out, "ok      ")).To(Equal(3), out)
+		Expect(out).To(MatchRegexp(`ok      leader: \S+ holds Lease tars-system/`))
+	})
+
+	It("does not pass it with a right too few", func(ctx SpecContext) {
+		role := &rbacv1.ClusterRole{}
+		Expect(cluster.api.Get(ctx, client.ObjectKey{Name: releaseName + "-manager-role"}, role)).To(Succeed())
+		whole := slices.Clone(role.Rules)
+		role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "poddisruptionbudgets") })
+		Expect(role.Rules).NotTo(HaveLen(len(whole)))
+		Expect(cluster.api.Update(ctx, role)).To(Succeed())
+		Eventually(func(g Gomega) {
+			out, err := cluster.selftest(ctx, binary, nil)
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(out).To(ContainSubstring("FAILED  permissions: the manager may not create poddisruptionbudgets.policy in all namespaces; "))
+		}).WithTimeout(settleTimeout).Should(Succeed())
+		role.Rules = whole
+		Expect(cluster.api.Update(ctx, role)).To(Succeed())
+		Eventually(func() error { _, err := cluster.selftest(ctx, binary, nil); return err }).WithTimeout(settleTimeout).Should(Succeed())
+	})
+
+	It("does not pass it with an older CRD", func(ctx SpecContext) {
+		crd := cluster.crd(ctx)
+		before := crd.DeepCopy()
+		spec := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+		Expect(spec.Properties).To(HaveKey("readiness"))
+		delete(spec.Properties, "readiness")
+		crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"] = spec
+		Expect(cluster.api.Update(ctx, crd)).To(Succeed())
+		out, err := cluster.selftest(ctx, binary, nil)
+		Expect(err).To(HaveOccurred())
+		Expect(out).To(ContainSubstring("lacks spec.readiness: it is older than this operator"))
+		now := cluster.crd(ctx)
+		now.Spec = before.Spec
+		Expect(cluster.api.Update(ctx, now)).To(Succeed())
+	})
+
 	It("is refused nothing by the API server, and stops in time", func(ctx SpecContext) {
 		Expect(running.process.Process.Signal(syscall.SIGTERM)).To(Succeed())
 		grace := time.Duration(*running.pod.TerminationGracePeriodSeconds) * time.Second
 		Eventually(running.ended).WithTimeout(grace).Should(Receive(Succeed()))
 		Expect(string(running.log.Contents())).NotTo(ContainSubstring("forbidden"))
 		Expect(cluster.leader(ctx)).To(BeEmpty(), "the next one need not wait for the Lease to run out")
+	})
+
+	It("does not pass helm test's pod when it is gone", func(ctx SpecContext) {
+		out, err := cluster.selftest(ctx, binary, nil, "--timeout=5s")
+		Expect(err).To(HaveOccurred())
+		Expect(out).To(ContainSubstring("FAILED  leader: nobody holds Lease tars-system/"))
 	})
 
 	It("needs no more than Roles for some namespaces", func(ctx SpecContext) {
@@ -130,6 +179,11 @@ var _ = Describe("The manager that the chart runs", Ordered, func() {
 			Eventually(generationSeen(namespace)).WithTimeout(settleTimeout).WithPolling(pollInterval).Should(BeNumerically("==", 1))
 		}
 		Expect(outside()).To(BeNumerically("==", -1), "what the CRD says of one that nobody looked at")
+		out, err := cluster.selftest(ctx, binary, v)
+		Expect(err).NotTo(HaveOccurred(), out)
+		out, err = cluster.selftest(ctx, binary, nil)
+		Expect(err).To(HaveOccurred(), "with these rights it cannot look after all")
+		Expect(out).To(ContainSubstring("FAILED  permissions"))
 		Expect(limited.process.Process.Signal(syscall.SIGTERM)).To(Succeed())
 		Eventually(limited.ended).WithTimeout(settleTimeout).Should(Receive(Succeed()))
 		Expect(string(limited.log.Contents())).NotTo(Or(ContainSubstring("forbidden"), ContainSubstring("unknown namespace")))

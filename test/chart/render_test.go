@@ -57,7 +57,9 @@ type installation struct {
 // rendered is what `helm template` and `helm install` print.
 type rendered struct {
 	objects objects
-	notes   string
+	// hooks are made by helm test alone.
+	hooks objects
+	notes string
 }
 
 // template renders the chart without a cluster.
@@ -86,8 +88,18 @@ func (i installation) template() (rendered, error) {
 	if err != nil {
 		return rendered{}, err
 	}
-	parsed, err := parse([]byte(release.Manifest))
-	return rendered{objects: parsed, notes: release.Info.Notes}, err
+	out := rendered{notes: release.Info.Notes}
+	if out.objects, err = parse([]byte(release.Manifest)); err != nil {
+		return rendered{}, err
+	}
+	for _, hook := range release.Hooks {
+		parsed, err := parse([]byte(hook.Manifest))
+		if err != nil {
+			return rendered{}, err
+		}
+		out.hooks = append(out.hooks, parsed...)
+	}
+	return out, nil
 }
 
 // helmTemplate renders the chart with values; it has to succeed.

@@ -46,7 +46,7 @@ working with it
   kubeconfig                print the path of its kubeconfig, for use on this machine
   tool NAME                 print the path of a program; built once, without root:
                             kubectl, helm, envoy, envoy-gateway, coredns,
-                            prometheus, promtool, otelcol,
+                            prometheus, promtool, otelcol, helm4,
                             kube (the folder of etcd, kube-apiserver, kubectl, ...),
                             gateway-chart (the folder of Envoy Gateway's Helm chart)
   image --ref REPO:TAG --binary FILE --out TAR

@@ -34,6 +34,7 @@ func (e env) tool(ctx context.Context, name string) (string, error) {
 		"kube":          {e.builder.Kube, ""},
 		"kubectl":       {e.builder.Kube, name},
 		"helm":          {e.builder.Helm, name},
+		"helm4":         {e.builder.Helm4, name},
 		"envoy":         {e.builder.Envoy, name},
 		"envoy-gateway": {e.builder.EnvoyGateway, name},
 		"coredns":       {e.builder.CoreDNS, name},

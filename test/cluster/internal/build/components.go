@@ -65,9 +65,14 @@ func (b Builder) EnvoyGateway(ctx context.Context) (string, error) {
 	})
 }
 
-// Helm builds Helm.
+// Helm builds Helm 3.
 func (b Builder) Helm(ctx context.Context) (string, error) {
 	return b.program(ctx, program{module: "test/cluster/helm", pkg: "helm.sh/helm/v3/cmd/helm", output: "helm"})
+}
+
+// Helm4 builds Helm 4.
+func (b Builder) Helm4(ctx context.Context) (string, error) {
+	return b.program(ctx, program{module: "test/cluster/helm4", pkg: "helm.sh/helm/v4/cmd/helm", output: "helm4"})
 }
 
 // CoreDNS builds the cluster's DNS server.
