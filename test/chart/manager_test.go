@@ -148,6 +148,17 @@ var _ = Describe("The manager that the chart runs", Ordered, func() {
 		Expect(out).To(ContainSubstring("FAILED  leader: nobody holds Lease tars-system/"))
 	})
 
+	It("does not pass it while the Lease is that of one who has just died", func(ctx SpecContext) {
+		lease := &coordinationv1.Lease{}
+		Expect(cluster.api.Get(ctx, client.ObjectKey{Namespace: releaseNamespace, Name: leaseName}, lease)).To(Succeed())
+		lease.Spec.HolderIdentity, lease.Spec.RenewTime = new("dead"), new(metav1.NowMicro())
+		Expect(cluster.api.Update(ctx, lease)).To(Succeed())
+		out, err := cluster.selftest(ctx, binary, nil, "--timeout=5s")
+		Expect(err).To(HaveOccurred())
+		Expect(out).To(ContainSubstring("is held by dead, who does not renew it: no manager is acting"))
+		Expect(cluster.api.Delete(ctx, lease)).To(Succeed())
+	})
+
 	It("needs no more than Roles for some namespaces", func(ctx SpecContext) {
 		for _, name := range []string{"team-a", "team-b", "other"} {
 			Expect(cluster.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
@@ -189,6 +200,9 @@ var _ = Describe("The manager that the chart runs", Ordered, func() {
 		Expect(string(limited.log.Contents())).NotTo(Or(ContainSubstring("forbidden"), ContainSubstring("unknown namespace")))
 	})
 })
+
+// leaseName is that of the Lease by which one of several managers acts.
+const leaseName = "tars-operator.gateway.tars.dev"
 
 // managerProcess is the operator's program beside the API server.
 type managerProcess struct {
@@ -281,7 +295,7 @@ func (c *testCluster) kubeconfigOf(token string) string {
 // leader is who holds the Lease; empty: nobody.
 func (c *testCluster) leader(ctx context.Context) (string, error) {
 	lease := &coordinationv1.Lease{}
-	err := c.api.Get(ctx, client.ObjectKey{Namespace: releaseNamespace, Name: "tars-operator.gateway.tars.dev"}, lease)
+	err := c.api.Get(ctx, client.ObjectKey{Namespace: releaseNamespace, Name: leaseName}, lease)
 	if err != nil || lease.Spec.HolderIdentity == nil {
 		return "", err
 	}
