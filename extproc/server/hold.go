@@ -121,11 +121,12 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 	case !usage.CleanName(f.name):
 		return nil, apierror.InvalidModel()
 	}
+	s.req.asked = f.name // told to access logs of a refusal, too
 	model, ok := s.route.models.Resolve(f.name)
 	if !ok {
 		return nil, apierror.ModelNotFound(f.name, s.route.models.Allowed())
 	}
-	s.req.asked, s.req.model = f.name, model
+	s.req.model = model
 	var splices []splicing
 	if model != f.name {
 		splices = append(splices, splicing{f.model.Start, f.model.End, jsonscan.Quote(model)})

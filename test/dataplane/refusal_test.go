@@ -85,6 +85,7 @@ var _ = Describe("A request that is refused", func() {
 		Expect(r.header.Get("request-id")).To(Equal(id))
 		Expect(r.body).To(MatchJSON(fmt.Sprintf(`{"type":"error","error":{"type":"not_found_error",
 			"message":"The model \"gpt-5\" is not allowed on this gateway. Allowed: fast, claude-*, gpt-4o-mini."},"request_id":%q}`, id)))
+		Expect(world.envoy.line(id).Tars).To(And(HaveKeyWithValue("requested_model", "gpt-5"), Not(HaveKey("model"))))
 	})
 
 	It("is too large without saying so", func() {
