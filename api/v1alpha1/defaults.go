@@ -18,6 +18,10 @@ const (
 	DefaultStreamIdleTimeout = 10 * time.Minute
 	// DefaultRequestTimeout is that of spec.timeouts.request: no bound.
 	DefaultRequestTimeout = time.Duration(0)
+	// DefaultRetryAttempts is that of spec.retry.attempts.
+	DefaultRetryAttempts = int32(1)
+	// DefaultRetryCode is the only one of spec.retry.codes.
+	DefaultRetryCode = 503
 	// DefaultMaxRequestBytes is that of spec.requestBody.maxSize.
 	DefaultMaxRequestBytes = int64(32 << 20)
 	// DefaultExtProcReplicas is that of spec.extProc.replicas.

@@ -119,6 +119,12 @@ type TarsBackendSpec struct {
 	// +optional
 	Timeouts *Timeouts `json:"timeouts,omitempty"`
 
+	// retry says when a request is sent to TARS again. When unspecified, once,
+	// after a connection that failed, a refused stream or a 503.
+	//
+	// +optional
+	Retry *Retry `json:"retry,omitempty"`
+
 	// requestBody bounds a request in size.
 	//
 	// +optional
@@ -291,6 +297,36 @@ type Timeouts struct {
 	// +optional
 	Request *gatewayv1.Duration `json:"request,omitempty"`
 }
+
+// Retry says when a request is sent to TARS again: always before the first byte
+// of an answer. TARS tries other providers by itself. A request whose body is
+// larger than Envoy keeps (32 KiB) is sent only once.
+type Retry struct {
+	// attempts is how often a request is sent again at most. 0: never. When
+	// unspecified, 1.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=5
+	Attempts *int32 `json:"attempts,omitempty"`
+
+	// codes are the statuses of TARS after which a request is sent again; a
+	// connection that failed and a refused stream are always among the reasons.
+	// An empty list: no status. When unspecified, 503. TARS's retry-after is not
+	// waited for, and whether an answer with another status than 429 and 503 was
+	// charged is TARS's to say.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	Codes []RetryStatusCode `json:"codes,omitempty"`
+}
+
+// RetryStatusCode is an HTTP status from 400 to 599.
+//
+// +kubebuilder:validation:Minimum=400
+// +kubebuilder:validation:Maximum=599
+type RetryStatusCode int32
 
 // RequestBody bounds a request in size.
 type RequestBody struct {

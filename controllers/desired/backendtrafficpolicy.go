@@ -3,7 +3,10 @@
 package desired
 
 import (
+	"slices"
+
 	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -33,15 +36,7 @@ func BackendTrafficPolicy(b *v1alpha1.TarsBackend) *egv1a1.BackendTrafficPolicy 
 					TCP:  &egv1a1.TCPTimeout{ConnectTimeout: &t.connect},
 					HTTP: &egv1a1.HTTPTimeout{StreamIdleTimeout: &t.streamIdle},
 				},
-				Retry: &egv1a1.Retry{
-					NumRetries: new(int32(1)),
-					RetryOn: &egv1a1.RetryOn{
-						Triggers: []egv1a1.TriggerEnum{
-							egv1a1.ConnectFailure, egv1a1.RefusedStream, egv1a1.RetriableStatusCodes,
-						},
-						HTTPStatusCodes: []egv1a1.HTTPStatus{statusServiceUnavailable},
-					},
-				},
+				Retry:          retry(b),
 				CircuitBreaker: circuitBreaker(),
 			},
 			ResponseOverride: []*egv1a1.ResponseOverride{{
@@ -82,4 +77,21 @@ func circuitBreaker() *egv1a1.CircuitBreaker {
 		MaxParallelRequests: new(unlimited),
 		MaxParallelRetries:  new(unlimited),
 	}
+}
+
+// retry is spec.retry with the defaults filled in.
+func retry(b *v1alpha1.TarsBackend) *egv1a1.Retry {
+	spec := ptr.Deref(b.Spec.Retry, v1alpha1.Retry{})
+	codes := spec.Codes
+	if codes == nil {
+		codes = []v1alpha1.RetryStatusCode{v1alpha1.DefaultRetryCode}
+	}
+	on := &egv1a1.RetryOn{Triggers: []egv1a1.TriggerEnum{egv1a1.ConnectFailure, egv1a1.RefusedStream}}
+	if len(codes) > 0 {
+		on.Triggers = append(on.Triggers, egv1a1.RetriableStatusCodes)
+	}
+	for _, code := range slices.Sorted(slices.Values(codes)) {
+		on.HTTPStatusCodes = append(on.HTTPStatusCodes, egv1a1.HTTPStatus(code))
+	}
+	return &egv1a1.Retry{NumRetries: new(ptr.Deref(spec.Attempts, v1alpha1.DefaultRetryAttempts)), RetryOn: on}
 }

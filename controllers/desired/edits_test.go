@@ -54,6 +54,8 @@ var edits = map[string]edit{
 	"timeouts.connect":                          {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.Connect = new(gatewayv1.Duration("1s")) }, policyOnly},
 	"timeouts.streamIdle":                       {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.StreamIdle = nil }, policyOnly},
 	"timeouts.request":                          {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.Request = nil }, routeOnly},
+	"retry.attempts":                            {func(s *v1alpha1.TarsBackendSpec) { s.Retry.Attempts = new(int32(0)) }, policyOnly},
+	"retry.codes":                               {func(s *v1alpha1.TarsBackendSpec) { s.Retry.Codes = nil }, policyOnly},
 	"requestBody.maxSize":                       {func(s *v1alpha1.TarsBackendSpec) { s.RequestBody = nil }, configOnly},
 	"extProc.replicas":                          {func(s *v1alpha1.TarsBackendSpec) { s.ExtProc.Replicas = new(int32(2)) }, podsOnly},
 	"extProc.resources": {func(s *v1alpha1.TarsBackendSpec) {

@@ -14,9 +14,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/controllers/desired"
 	"github.com/tars-operator/tars-operator/extproc/config"
 )
+
+// withCodes are the reasons to send a request again where statuses are among them.
+var withCodes = []egv1a1.TriggerEnum{egv1a1.ConnectFailure, egv1a1.RefusedStream, egv1a1.RetriableStatusCodes}
 
 var _ = Describe("The route", func() {
 	It("fails closed: only the rule that asks for the token leads to TARS and has the key", func() {
@@ -149,6 +153,25 @@ var _ = Describe("The route", func() {
 		Expect(parsed.Error).To(HaveKeyWithValue("param", BeNil()))
 		Expect(parsed.Error["message"]).To(ContainSubstring("not sent to TARS"))
 	})
+
+	DescribeTable("has a request sent again, before its answer, after",
+		func(spec *v1alpha1.Retry, attempts int, triggers []egv1a1.TriggerEnum, codes ...egv1a1.HTTPStatus) {
+			in := readInput("minimal")
+			in.Backend.Spec.Retry = spec
+			got := only[*egv1a1.BackendTrafficPolicy](build(in)).Spec.Retry
+			Expect(got.NumRetries).To(HaveValue(BeEquivalentTo(attempts)))
+			Expect(got.RetryOn.Triggers).To(Equal(triggers))
+			Expect(got.RetryOn.HTTPStatusCodes).To(HaveExactElements(codes))
+			Expect(got.PerRetry).To(BeNil(), "a bound for one try would cut a model that thinks")
+		},
+		Entry("503 and failed connections, by default", nil, 1, withCodes, egv1a1.HTTPStatus(503)),
+		Entry("the same where only the number is given", &v1alpha1.Retry{Attempts: new(int32(3))}, 3, withCodes, egv1a1.HTTPStatus(503)),
+		Entry("nothing at all", &v1alpha1.Retry{Attempts: new(int32(0))}, 0, withCodes, egv1a1.HTTPStatus(503)),
+		Entry("429 too, when asked for, in order", &v1alpha1.Retry{Codes: []v1alpha1.RetryStatusCode{503, 429}}, 1, withCodes,
+			egv1a1.HTTPStatus(429), egv1a1.HTTPStatus(503)),
+		Entry("failed connections alone", &v1alpha1.Retry{Codes: []v1alpha1.RetryStatusCode{}}, 1,
+			[]egv1a1.TriggerEnum{egv1a1.ConnectFailure, egv1a1.RefusedStream}),
+	)
 
 	DescribeTable("bounds requests in time",
 		func(name, connect, streamIdle, request string) {

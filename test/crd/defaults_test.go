@@ -98,6 +98,8 @@ var _ = Describe("The documentation of a field", func() {
 		Entry(nil, "spec.timeouts.connect", "When unspecified, "+short(v1alpha1.DefaultConnectTimeout)+"."),
 		Entry(nil, "spec.timeouts.streamIdle", "When unspecified, "+short(v1alpha1.DefaultStreamIdleTimeout)+"."),
 		Entry(nil, "spec.timeouts.request", "When unspecified, "+short(v1alpha1.DefaultRequestTimeout)+"."),
+		Entry(nil, "spec.retry.attempts", fmt.Sprintf("When unspecified, %d.", v1alpha1.DefaultRetryAttempts)),
+		Entry(nil, "spec.retry.codes", fmt.Sprintf("When unspecified, %d.", v1alpha1.DefaultRetryCode)),
 		Entry(nil, "spec.requestBody.maxSize", fmt.Sprintf("When unspecified, %dMi.", v1alpha1.DefaultMaxRequestBytes>>20)),
 		Entry(nil, "spec.extProc.replicas", fmt.Sprintf("When unspecified, %d.", v1alpha1.DefaultExtProcReplicas)),
 		Entry(nil, "spec.extProc.drainTimeout", "When unspecified, "+short(v1alpha1.DefaultDrainTimeout)+"."),

@@ -17,6 +17,13 @@ var limitRefusals = []refusal{
 	{"an idle timeout in days", `timeouts: {streamIdle: 1d}`, "spec.timeouts.streamIdle", durationMessage},
 	{"a fractional request timeout", `timeouts: {request: 1.5s}`, "spec.timeouts.request", durationMessage},
 
+	{"a negative number of retries", `retry: {attempts: -1}`, "spec.retry.attempts", "greater than or equal to 0"},
+	{"six retries", `retry: {attempts: 6}`, "spec.retry.attempts", "less than or equal to 5"},
+	{"a retry after a success", `retry: {codes: [200]}`, "spec.retry.codes[0]", "greater than or equal to 400"},
+	{"a retry after what is no status", `retry: {codes: [600]}`, "spec.retry.codes[0]", "less than or equal to 599"},
+	{"a retry code twice", `retry: {codes: [503, 503]}`, "spec.retry.codes[1]", "Duplicate value"},
+	{"nine retry codes", `retry: {codes: [500, 501, 502, 503, 504, 505, 506, 507, 508]}`, "spec.retry.codes", "must have at most 8 items"},
+
 	{"a body limit below 1Ki", `requestBody: {maxSize: "1023"}`, maxSizePath, maxSizeMessage},
 	{"a body limit below 1Ki as a number", `requestBody: {maxSize: 1023}`, maxSizePath, maxSizeMessage},
 	{"a body limit above 256Mi", `requestBody: {maxSize: 257Mi}`, maxSizePath, maxSizeMessage},

@@ -186,13 +186,14 @@ var _ = Describe("The CRD", func() {
 			lists[path] = *s.XListType + strings.Join(s.XListMapKeys, ",")
 		}
 		Expect(lists).To(Equal(map[string]string{
-			"spec.parentRefs": "atomic",
-			"spec.hostnames":  "atomic",
-			caPath:            "atomic",
-			allowPath:         "set",
-			aliasesPath:       "mapname",
-			pullSecretsPath:   "mapname",
-			envPath:           "mapname",
+			"spec.parentRefs":  "atomic",
+			"spec.hostnames":   "atomic",
+			caPath:             "atomic",
+			allowPath:          "set",
+			"spec.retry.codes": "set",
+			aliasesPath:        "mapname",
+			pullSecretsPath:    "mapname",
+			envPath:            "mapname",
 
 			podTemplatePath + "tolerations": "atomic",
 

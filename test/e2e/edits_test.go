@@ -70,6 +70,7 @@ var _ = Describe("An edit of a TarsBackend", Ordered, func() {
 			`{"models":{"allow":["gpt-4o-mini","claude-*"],"aliases":[{"name":"fast","model":"xai/grok-4.5"}]}}`,
 			`{"unlistedPaths":"Forward"}`,
 			`{"timeouts":{"connect":"5s","streamIdle":"5m","request":"10m"}}`,
+			`{"retry":{"attempts":2,"codes":[429,503]}}`,
 			`{"requestBody":{"maxSize":"16Mi"}}`,
 			`{"extProc":{"drainTimeout":"1m","podTemplate":{"metadata":{"labels":{"team":"a"}}}}}`,
 			`{"hostnames":["llm.example.com"]}`,

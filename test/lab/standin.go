@@ -126,6 +126,12 @@ func (s StandIn) Next(ctx context.Context, settings map[string]string) error {
 	return err
 }
 
+// Normal forgets what Next asked for and nobody came for.
+func (s StandIn) Normal(ctx context.Context) error {
+	_, err := s.call(ctx, http.MethodDelete, "/behaviour", "")
+	return err
+}
+
 func (s StandIn) call(ctx context.Context, method, path, body string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.Admin+path, strings.NewReader(body))
 	if err != nil {
