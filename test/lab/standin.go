@@ -75,6 +75,13 @@ type Entry struct {
 	HeaderNames  []string          `json:"headerNames"`
 	Headers      map[string]string `json:"headers"`
 	Status       int               `json:"status"`
+	Usage        Usage             `json:"usage"`
+}
+
+// Usage is what a request cost, in tokens.
+type Usage struct {
+	Input  int64 `json:"input"`
+	Output int64 `json:"output"`
 }
 
 // Ledger is everything that reached the stand-in; filter is a query such as
