@@ -8,9 +8,11 @@
 // # Dynamic metadata
 //
 // Every reply carries the namespace "tars". A value that is not known yet is
-// absent, except total_tokens, which is always a number:
+// absent, except total_tokens, which is always a number, and on requests for a
+// model estimated, which is always true or false:
 //
-//	total_tokens                 tokens of the request so far; 0 while unknown
+//	total_tokens                 tokens of the request so far; 0 where it costs none
+//	estimated                    total_tokens is ours: TARS has not told yet
 //	input_tokens, output_tokens  as told by TARS, cached and reasoning parts included
 //	cached_input_tokens          part of input_tokens
 //	cache_creation_input_tokens  part of input_tokens

@@ -5,6 +5,7 @@ package apierror
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
@@ -32,35 +33,40 @@ func FromGateway(status int, details string) *Error {
 	return e
 }
 
-// explain turns Envoy's details into words.
-func explain(status int, details string) (what, code string, limited bool) {
-	has := func(parts ...string) bool {
-		for _, part := range parts {
-			if strings.Contains(details, part) {
-				return true
-			}
-		}
+// Reached tells whether TARS may have had the whole request that Envoy then
+// answered itself with these details: it did not answer in time, or broke off.
+func Reached(details string) bool {
+	if has(details, "connection_failure", "connection_timeout", "overflow", "refused_stream") {
 		return false
 	}
+	return has(details, "timeout", "upstream_reset")
+}
+
+func has(details string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(details, part) })
+}
+
+// explain turns Envoy's details into words.
+func explain(status int, details string) (what, code string, limited bool) {
 	switch {
-	case status == http.StatusTooManyRequests || has("rate_limited"):
+	case status == http.StatusTooManyRequests || has(details, "rate_limited"):
 		return "a limit of the platform is used up; retry later", "rate_limit_exceeded", true
 	case status == http.StatusUnauthorized:
 		return "the credentials for this gateway are missing or wrong; ask the platform team for a client key", "unauthorized", false
-	case has("upgrade_failed"):
+	case has(details, "upgrade_failed"):
 		return "it does not support connection upgrades (WebSocket) on this route", "upgrade_not_supported", false
 	case status == http.StatusForbidden:
 		return "the platform's access policy refuses this request", "forbidden", false
-	case has("no_healthy_upstream", "cluster_not_found", "no_cluster"):
+	case has(details, "no_healthy_upstream", "cluster_not_found", "no_cluster"):
 		return "it has no healthy endpoint for TARS; the platform team finds the reason in the TarsBackend's status", "no_healthy_upstream", false
-	case has("connection_timeout"):
+	case has(details, "connection_timeout"):
 		return "no connection to TARS came to be within spec.timeouts.connect of the TarsBackend; " +
 			"look for a firewall or a network policy that drops it", "upstream_connect_timeout", false
-	case has("connection_failure", "connection_termination", "upstream_reset"):
+	case has(details, "connection_failure", "connection_termination", "upstream_reset"):
 		return "the connection to TARS failed; retry, and see the TarsBackend's status if it stays", "upstream_connect_error", false
-	case has("timeout"):
+	case has(details, "timeout"):
 		return "TARS took longer than the gateway's time limit; see spec.timeouts of the TarsBackend", "gateway_timeout", false
-	case has("direct_response"):
+	case has(details, "direct_response"):
 		return "the route is not complete yet; see the TarsBackend's status", "route_not_ready", false
 	default:
 		return strings.ToLower(http.StatusText(status)), "gateway_error", false

@@ -44,10 +44,9 @@ type Request struct {
 	// RequestModel is the model that TARS was asked for, ResponseModel the
 	// one that answered.
 	RequestModel, ResponseModel string
-	// Counts are the tokens that the answer told.
+	// Counts are the tokens that the answer told. Estimated ones mean that it
+	// should have told them and did not.
 	Counts usage.Counts
-	// UsageMissing tells that the answer should have told tokens and did not.
-	UsageMissing bool
 	// Aborted tells that the exchange ended before its answer was complete.
 	Aborted bool
 	// Duration is the time from the request's headers to the end.
@@ -75,6 +74,7 @@ type Metrics struct {
 	refusals   *prometheus.CounterVec
 	upstream   *prometheus.CounterVec
 	missing    *prometheus.CounterVec
+	estimated  *prometheus.CounterVec
 	aborted    *prometheus.CounterVec
 	inFlight   *prometheus.GaugeVec
 	parts      *prometheus.CounterVec
@@ -95,7 +95,10 @@ func New(o Options) (*Metrics, error) {
 	m.upstream = counter("tars_upstream_errors_total",
 		"Errors of TARS by class, errors inside a 200 included.", "tarsbackend", "class")
 	m.missing = counter("tars_usage_missing_total",
-		"Successful answers of a model that told no usage, hang-ups included.", "tarsbackend", "path")
+		"Requests that a model may have run for and of which no usage was told, hang-ups and timeouts included.", "tarsbackend", "path")
+	m.estimated = counter("tars_usage_estimated_tokens_total",
+		"Tokens of the requests in tars_usage_missing_total by our estimate; in no other metric.",
+		"tarsbackend", labelRequestModel, labelTokenType)
 	m.aborted = counter("tars_requests_aborted_total",
 		"Requests that ended before their answer did: the client hung up, or the connection to TARS broke.", "tarsbackend", "path")
 	m.parts = counter("tars_token_subset_total",
@@ -119,7 +122,7 @@ func New(o Options) (*Metrics, error) {
 
 func (m *Metrics) register(o Options) error {
 	all := []prometheus.Collector{
-		m.requests, m.refusals, m.upstream, m.missing, m.aborted, m.parts, m.inFlight,
+		m.requests, m.refusals, m.upstream, m.missing, m.estimated, m.aborted, m.parts, m.inFlight,
 		m.tokens, m.duration, m.firstToken, m.eachToken,
 		info("tars_extproc_build_info", "Always 1; the version is a label.", "version", o.Version),
 		info("tars_extproc_config_info", "Always 1; the configuration's hash is a label, as in the TarsBackend's status.",

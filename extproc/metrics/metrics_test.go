@@ -128,7 +128,9 @@ var _ = Describe("Metrics", func() {
 			func(r *metrics.Request) {
 				r.Status, r.Source, r.Refusal, r.Counts = 413, "client", "request_too_large", usage.Counts{}
 			},
-			func(r *metrics.Request) { r.Aborted, r.UsageMissing, r.Counts = true, true, usage.Counts{} },
+			func(r *metrics.Request) {
+				r.Aborted, r.Counts = true, usage.Counts{Estimated: true, Input: 3, Output: 2, Total: 5}
+			},
 		} {
 			route.Begin()
 			route.End(chat(change))
@@ -141,6 +143,8 @@ var _ = Describe("Metrics", func() {
 			`tars_upstream_errors_total{class="credits",tarsbackend="ns/a"} 1`,
 			`tars_refusals_total{reason="request_too_large",tarsbackend="ns/a"} 1`,
 			`tars_usage_missing_total{path="/v1/chat/completions",tarsbackend="ns/a"} 1`,
+			`tars_usage_estimated_tokens_total{gen_ai_request_model="gpt",gen_ai_token_type="input",tarsbackend="ns/a"} 3`,
+			`tars_usage_estimated_tokens_total{gen_ai_request_model="gpt",gen_ai_token_type="output",tarsbackend="ns/a"} 2`,
 			`tars_requests_aborted_total{path="/v1/chat/completions",tarsbackend="ns/a"} 1`,
 			ContainSubstring(`_duration_seconds_count{error_type="rate_limit"`),
 			ContainSubstring(`_duration_seconds_count{error_type="client_413"`),

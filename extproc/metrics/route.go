@@ -72,7 +72,7 @@ func (r *Route) End(req Request) {
 	if req.Aborted {
 		m.aborted.WithLabelValues(r.name, req.Path).Inc()
 	}
-	if req.UsageMissing {
+	if req.Counts.Estimated {
 		m.missing.WithLabelValues(r.name, req.Path).Inc()
 	}
 	if req.Inference {
@@ -94,6 +94,10 @@ func (r *Route) inference(req Request) {
 		if each, ok := eachToken(req); ok {
 			m.eachToken.WithLabelValues(common...).Observe(each)
 		}
+	}
+	if req.Counts.Estimated {
+		m.estimated.WithLabelValues(r.name, asked, genai.TokenTypeInput).Add(float64(req.Counts.Input))
+		m.estimated.WithLabelValues(r.name, asked, genai.TokenTypeOutput).Add(float64(req.Counts.Output))
 	}
 	if !req.Counts.Known {
 		return

@@ -2,7 +2,10 @@
 
 package server
 
-import "github.com/tars-operator/tars-operator/extproc/jsonscan"
+import (
+	"github.com/tars-operator/tars-operator/extproc/jsonscan"
+	"github.com/tars-operator/tars-operator/extproc/usage"
+)
 
 const (
 	idRoot = iota + 1
@@ -10,15 +13,17 @@ const (
 	idStream
 	idOptions
 	idInclude
+	idPrompt
+	idTools
 )
 
 // requestPlaces are the fields of a request's body that we read. A model in
 // another case counts as a second model: some JSON libraries would take it.
-var requestPlaces = &jsonscan.Node{ID: idRoot, Children: []*jsonscan.Node{
+var requestPlaces = &jsonscan.Node{ID: idRoot, Children: append([]*jsonscan.Node{
 	{Key: "model", ID: idModel, Fold: true},
 	{Key: "stream", ID: idStream},
 	{Key: "stream_options", ID: idOptions, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude}}},
-}}
+}, promptPlaces()...)}
 
 // bodyFields is what a request's body says. Of a key that comes twice the
 // last one counts, as it does to every common JSON library; models are
@@ -33,12 +38,15 @@ type bodyFields struct {
 	options    jsonscan.Value
 	include    jsonscan.Value
 	pending    jsonscan.Value // include_usage of the options that are open
+	prompt     usage.Text
 }
 
 // Visit implements jsonscan.Visitor.
 func (f *bodyFields) Visit(v jsonscan.Value) {
-	name, _ := v.Text()
-	truncated := v.Truncated
+	name := ""
+	if v.ID == idModel {
+		name, _ = v.Text()
+	}
 	v.Raw = nil
 	switch v.ID {
 	case idRoot:
@@ -47,9 +55,6 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 		f.models++
 		f.modelExact = !v.Folded
 		f.model, f.name = v, name
-		if truncated {
-			f.name = ""
-		}
 	case idStream:
 		f.stream = v.Kind == jsonscan.True
 	case idInclude:
@@ -57,6 +62,10 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 	case idOptions:
 		f.options, f.include = v, f.pending
 		f.pending = jsonscan.Value{}
+	case idPrompt:
+		f.prompt.Add(v)
+	case idTools:
+		f.prompt.AddRaw(v)
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *session) endHeld() error {
 		return s.refuse(e)
 	}
 	held.timer.Stop()
-	s.in, s.forwarded = ended, true
+	s.in, s.prompt = ended, held.fields.prompt.Tokens()
 	err := s.send(s.passOn(held.headers,
 		header{config.HeaderModel, s.req.model}, header{"accept-encoding", "identity"}))
 	if err != nil {
@@ -100,7 +100,12 @@ func (s *session) endHeld() error {
 		return err
 	}
 	s.held = nil
-	return pieces.send(true)
+	s.forwarded = true // for the metadata of this very piece
+	if err := pieces.send(true); err != nil {
+		s.forwarded = false
+		return err
+	}
+	return nil
 }
 
 // decide applies the policy to a whole body.

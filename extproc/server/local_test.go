@@ -38,6 +38,15 @@ var _ = Describe("An answer of the gateway itself", func() {
 		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
 	})
 
+	It("leaves open what TARS has done when it took too long", func() {
+		b := newBench(nil)
+		replies := b.play(chat(`{"model":"gpt","messages":[{"content":"12345678"}]}`, localReply(504, "response_timeout", chatPath))...)
+		Expect(lastMetadata(replies)).To(And(HaveKeyWithValue("total_tokens", 2.0), HaveKeyWithValue("estimated", true)))
+		Expect(b.counted("tars_usage_missing_total")).To(HaveLen(1))
+		Expect(b.counted("tars_usage_estimated_tokens_total")).To(ConsistOf(
+			`tars_usage_estimated_tokens_total{gen_ai_request_model="_other",gen_ai_token_type="input",tarsbackend="ns/name"} 2`))
+	})
+
 	It("is a limit's when it is a rate limit", func() {
 		Expect(afterRequest(newBench(nil).talk(chat(plainChat, localReply(429, "request_rate_limited", chatPath, "retry-after", "9"))...))).
 			To(ConsistOf(MatchRegexp(`^answer 429 .*x-tarsbackend-error-source=limit .*retry-after=9 .*"type":"rate_limit_error"`)))

@@ -25,7 +25,7 @@ type metadata struct {
 
 func (m *metadata) get(s *session) *structpb.Struct {
 	now := facts{
-		counts: s.tally.Counts(), asked: s.req.asked, model: s.req.model, answered: s.tally.Model(),
+		counts: s.counts(), asked: s.req.asked, model: s.req.model, answered: s.tally.Model(),
 		source: s.result.source, errorClass: s.result.class,
 	}
 	if op := s.req.target.Operation; op != nil {
@@ -41,6 +41,10 @@ func (f facts) render() *structpb.Struct {
 	fields := map[string]*structpb.Value{
 		// Always a number: a limit that finds none charges nothing.
 		"total_tokens": structpb.NewNumberValue(float64(f.counts.Total)),
+	}
+	if f.operation != "" {
+		// False, too: Envoy adds what is new to what it was told before.
+		fields["estimated"] = structpb.NewBoolValue(f.counts.Estimated)
 	}
 	if f.counts.Known {
 		for name, n := range map[string]int64{

@@ -37,6 +37,15 @@ func (a *answer) release() {
 	}
 }
 
+// close reads what a body that breaks off has come to.
+func (a *answer) close() {
+	a.release()
+	if a.reader != nil {
+		a.reader.Close()
+		a.reader = nil
+	}
+}
+
 // responseHeaders looks at where an answer comes from and what it is. A
 // stream may begin with it: an earlier filter has answered, and we have not
 // seen the request.
@@ -64,6 +73,7 @@ func (s *session) responseHeaders(m *extprocv3.HttpHeaders, attrs attributes) er
 		return s.passHeaders(m, s.canaryHeaders(attrs), nil)
 	}
 	if first || (details != "" && details != viaUpstream) {
+		s.local, s.reached = true, apierror.Reached(details)
 		return s.gatewayAnswered(m, h, details)
 	}
 	return s.upstreamAnswered(m, h)
@@ -152,10 +162,17 @@ func (s *session) passBody(m *extprocv3.HttpBody) error {
 	if m.GetEndOfStream() {
 		out = s.endBody(out)
 		s.out = ended
-	} else if len(out) == 0 && len(m.GetBody()) > 0 {
+	} else if len(out) == 0 && len(m.GetBody()) > 0 && !s.toldNow() {
 		return nil // an event that is not whole yet, or is taken out
 	}
 	return s.send(responsePiece(out, m.GetEndOfStream()))
+}
+
+// toldNow tells whether TARS has told usage that no reply carries yet: a client
+// that hangs up now is to be charged that.
+func (s *session) toldNow() bool {
+	now := s.tally.Counts()
+	return now.Known && now != s.meta.facts.counts
 }
 
 // endBody closes the reader and adds what it still held.
@@ -167,6 +184,7 @@ func (s *session) endBody(out []byte) []byte {
 		out = append(slices.Clip(out), rest...)
 	}
 	s.ans.reader = nil
+	s.tally.Whole()
 	s.classify()
 	return out
 }

@@ -3,6 +3,7 @@
 package server_test
 
 import (
+	"fmt"
 	"strings"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -20,6 +21,11 @@ const (
 	usageChunk = `data: {"model":"gpt-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}` + "\n\n"
 	done       = "data: [DONE]\n\n"
 )
+
+// content is a chunk of a chat with some text.
+func content(text string) string {
+	return `data: {"model":"gpt-1","choices":[{"delta":{"content":"` + text + `"}}]}` + "\n\n"
+}
 
 // chat is a chat request for gpt and what follows.
 func chat(body string, answer ...*extprocv3.ProcessingRequest) []*extprocv3.ProcessingRequest {
@@ -57,7 +63,7 @@ var _ = Describe("An answer of TARS", func() {
 		}))
 		Expect(lastMetadata(replies)).To(Equal(map[string]any{
 			"total_tokens": 7.0, "input_tokens": 3.0, "output_tokens": 4.0, "cached_input_tokens": 0.0,
-			"cache_creation_input_tokens": 0.0, "reasoning_tokens": 0.0,
+			"cache_creation_input_tokens": 0.0, "reasoning_tokens": 0.0, "estimated": false,
 			"requested_model": "gpt", "model": "gpt", "response_model": "gpt-1", "operation": "chat",
 		}))
 		Expect(b.counted("gen_ai_client_token_usage_sum")).To(ConsistOf(
@@ -97,13 +103,30 @@ var _ = Describe("An answer of TARS", func() {
 			To(Equal([]string{"response headers", "response {}$"}))
 	})
 
-	It("carries running totals on every reply, beginning with a number", func() {
-		for _, reply := range newBench(nil).play(chat(plainChat, responseHeaders(200, false, "content-type", streamType), responseBody(delta, false))...) {
-			Expect(lastMetadata([]*extprocv3.ProcessingResponse{reply})).To(HaveKeyWithValue("total_tokens", 0.0))
-			Expect(lastMetadata([]*extprocv3.ProcessingResponse{reply})).NotTo(HaveKey("input_tokens"))
+	It("carries running totals on every reply: an estimate until TARS tells", func() {
+		prompt := `{"model":"gpt","stream":true,"messages":[{"role":"user","content":"ten bytes!"}]}` // 3 tokens
+		words := []string{}
+		for _, reply := range newBench(nil).play(chat(prompt, responseHeaders(200, false, "content-type", streamType),
+			responseBody(content("a"), false), responseBody(content("five!"), false), responseBody(usageChunk, false), responseBody(done, true))...) {
+			told := lastMetadata([]*extprocv3.ProcessingResponse{reply})
+			words = append(words, fmt.Sprintf("%T %v estimated %v", reply.GetResponse(), told["total_tokens"], told["estimated"])[len("*ext_procv3.ProcessingResponse_"):])
+			Expect(told).To(HaveKey("total_tokens"))
+			if told["estimated"] == true {
+				Expect(told).NotTo(HaveKey("input_tokens"), "a figure of TARS")
+			}
 		}
+		Expect(words).To(Equal([]string{
+			"RequestHeaders 0 estimated false", "RequestBody 3 estimated true", "ResponseHeaders 3 estimated true",
+			"ResponseBody 4 estimated true", "ResponseBody 5 estimated true", "ResponseBody 7 estimated false", "ResponseBody 7 estimated false",
+		}))
 		refused := newBench(nil).play(post(chatPath), requestBody("{}", true))
-		Expect(lastMetadata(refused)).To(Equal(map[string]any{"total_tokens": 0.0, "operation": "chat", "error_source": "client"}))
+		Expect(lastMetadata(refused)).To(Equal(map[string]any{"total_tokens": 0.0, "estimated": false, "operation": "chat", "error_source": "client"}))
+	})
+
+	It("takes an estimate back that an error shows to be wrong", func() {
+		replies := newBench(nil).play(chat(`{"model":"gpt","messages":[{"content":"four"}]}`, responseHeaders(429, true))...)
+		Expect(lastMetadata(replies[:2])).To(And(HaveKeyWithValue("total_tokens", 1.0), HaveKeyWithValue("estimated", true)))
+		Expect(lastMetadata(replies)).To(And(HaveKeyWithValue("total_tokens", 0.0), HaveKeyWithValue("estimated", false)))
 	})
 
 	It("keeps the usage chunk that the client asked for, and passes parts of events at once", func() {
@@ -122,7 +145,9 @@ var _ = Describe("An answer of TARS", func() {
 		for _, r := range replies {
 			words = append(words, describe(r))
 		}
-		Expect(afterRequest(words)).To(Equal([]string{"response headers", "response " + delta, "response " + done, "response $"}))
+		// An empty piece in its place carries what it told.
+		Expect(afterRequest(words)).To(Equal([]string{"response headers", "response " + delta, "response ", "response " + done, "response $"}))
+		Expect(lastMetadata(replies[:5])).To(HaveKeyWithValue("total_tokens", 7.0))
 		Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", 7.0))
 		Expect(b.counted("gen_ai_client_token_usage_count")).To(HaveLen(2))
 		Expect(b.counted("gen_ai_server_time_to_first_token_seconds_count")).To(HaveLen(1))

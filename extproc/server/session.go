@@ -4,7 +4,6 @@ package server
 
 import (
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -54,7 +53,10 @@ type session struct {
 	received  int64 // bytes of the request's body
 	answered  bool  // we gave the answer ourselves: nothing more is sent
 	closed    bool
-	forwarded bool // the request went on to TARS
+	prompt    int64 // tokens of the request's text, estimated
+	forwarded bool  // the whole request went on to TARS
+	local     bool  // Envoy answered, not TARS
+	reached   bool  // but TARS may have had the request
 	ans       answer
 	tally     usage.Tally
 	result    result
@@ -146,7 +148,7 @@ func (s *session) close() {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.release()
-	s.ans.release()
+	s.ans.close()
 	if s.route == nil || s.req.canary {
 		return
 	}
@@ -156,7 +158,7 @@ func (s *session) close() {
 	s.proc.log.V(1).Info("request ended", "path", r.Path, "status", r.Status, "source", r.Source,
 		"requestModel", r.RequestModel, "responseModel", r.ResponseModel, "errorClass", r.ErrorClass,
 		"inputTokens", r.Counts.Input, "outputTokens", r.Counts.Output,
-		"usageMissing", r.UsageMissing, "aborted", r.Aborted, "seconds", r.Duration.Seconds())
+		"estimated", r.Counts.Estimated, "aborted", r.Aborted, "seconds", r.Duration.Seconds())
 }
 
 func (s *session) settled() metrics.Request {
@@ -164,7 +166,7 @@ func (s *session) settled() metrics.Request {
 	s.classify()
 	r := metrics.Request{
 		Path: s.req.target.Label, Status: s.result.status, Source: s.result.source, ErrorClass: s.result.class, Refusal: s.result.refusal,
-		Counts: s.tally.Counts(), ResponseModel: s.tally.Model(), RequestModel: s.req.model,
+		Counts: s.counts(), ResponseModel: s.tally.Model(), RequestModel: s.req.model,
 		Aborted: !complete, Duration: time.Since(s.began), FirstByte: s.result.firstByte, Streamed: s.result.streamed,
 	}
 	if r.Status == 0 {
@@ -172,9 +174,6 @@ func (s *session) settled() metrics.Request {
 	}
 	if op := s.req.target.Operation; op != nil {
 		r.Inference, r.Operation, r.Provider = true, op.Name, provider(op.Shape)
-		served := s.forwarded && s.result.class == "" && s.result.source == "" &&
-			(s.result.status == 0 || s.result.status < http.StatusMultipleChoices)
-		r.UsageMissing = served && !r.Counts.Known
 	}
 	return r
 }

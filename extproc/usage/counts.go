@@ -5,8 +5,11 @@ package usage
 // Counts are the tokens of one request, in tokens. The zero value means that
 // nothing is known yet.
 type Counts struct {
-	// Known is set once the answer held a usage block.
+	// Known is set once the provider has told what the request costs.
 	Known bool
+	// Estimated is set, and Known is not, where the provider has not and a
+	// model may have run: the counts are then ours, see Tally.Estimate.
+	Estimated bool
 	// Input is everything the model read, cached parts included.
 	Input int64
 	// Output is everything the model wrote, reasoning included.
@@ -44,6 +47,7 @@ const (
 // providers send running totals.
 type numbers struct {
 	known  bool
+	final  bool // not only what was known when the answer began
 	seen   [fields]bool
 	values [fields]int64
 }
@@ -54,6 +58,7 @@ func (n *numbers) set(f field, value int64) {
 
 func (n *numbers) merge(later *numbers) {
 	n.known = n.known || later.known
+	n.final = n.final || later.final
 	for f, seen := range later.seen {
 		if seen {
 			n.set(field(f), later.values[f])
@@ -70,7 +75,7 @@ func (n *numbers) first(a, b field) int64 {
 
 func (n *numbers) counts() Counts {
 	c := Counts{
-		Known:         n.known,
+		Known:         n.known && n.final,
 		Input:         n.values[promptTokens],
 		Output:        n.first(completionTokens, outputTokens),
 		CacheCreation: n.values[cacheCreationTokens],

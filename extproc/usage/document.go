@@ -17,7 +17,8 @@ type document struct {
 	block        numbers
 	broken       bool // the text is no JSON, such as [DONE]
 	model        []byte
-	hasUsage     bool
+	hasUsage     bool // of any place
+	final        bool // of a place where it is not that of the answer's begin
 	emptyChoices bool
 	failed       bool
 	failure      Failure
@@ -48,6 +49,12 @@ func (d *document) Visit(v jsonscan.Value) {
 		d.visitError(v)
 	case idUsage:
 		d.hasUsage = v.Kind == jsonscan.Object
+		d.final = d.hasUsage
+	case idStartUsage:
+		d.hasUsage = v.Kind == jsonscan.Object
+	case idText:
+		// At once: an answer that breaks off has no whole document.
+		d.tally.written.Add(v)
 	default:
 		if n, ok := v.Int(); ok {
 			d.block.known = true
@@ -92,6 +99,7 @@ func (d *document) end() (usageOnly bool) {
 
 func (d *document) commit() {
 	if d.hasUsage {
+		d.block.final = d.final
 		d.tally.numbers.merge(&d.block)
 	}
 	if len(d.model) > 0 && !bytes.Equal(d.model, d.tally.rawModel) {
@@ -107,6 +115,6 @@ func (d *document) reset() {
 	d.broken = false
 	d.block = numbers{}
 	d.model = d.model[:0]
-	d.hasUsage, d.emptyChoices, d.failed = false, false, false
+	d.hasUsage, d.final, d.emptyChoices, d.failed = false, false, false, false
 	d.failure = Failure{}
 }

@@ -13,6 +13,8 @@ const (
 	idErrorCode
 	idErrorType
 	idUsage
+	idStartUsage // in Anthropic's message_start: provisional
+	idText       // what the model wrote
 	idField
 )
 
@@ -20,7 +22,7 @@ const (
 // "message" (Anthropic's message_start) or under "response" (events of
 // OpenAI's responses).
 func places() *jsonscan.Node {
-	block := usageBlock()
+	block, start := usageBlock(idUsage), usageBlock(idStartUsage)
 	failure := &jsonscan.Node{Key: "error", ID: idError, Children: []*jsonscan.Node{
 		{Key: "code", ID: idErrorCode},
 		{Key: "type", ID: idErrorType},
@@ -28,21 +30,46 @@ func places() *jsonscan.Node {
 	model := &jsonscan.Node{Key: "model", ID: idModel}
 	return &jsonscan.Node{Children: []*jsonscan.Node{
 		model, block, failure,
-		{Key: "choices", ID: idChoices},
+		{Key: "choices", ID: idChoices, Each: &jsonscan.Node{Children: []*jsonscan.Node{
+			text("text"), written("delta", "content", "reasoning_content", "refusal"), written("message", "content", "reasoning_content", "refusal"),
+		}}},
 		{Key: "type", ID: idType},
-		{Key: "message", Children: []*jsonscan.Node{model, block}},
+		{Key: "message", Children: []*jsonscan.Node{model, start}},
 		{Key: "response", Children: []*jsonscan.Node{model, block, failure}},
+		// Events of messages have an object there, those of responses a string.
+		written("delta", "text", "thinking", "partial_json"),
+		// A message or a response in one piece.
+		{Key: "content", Each: written("", "text", "thinking")},
+		{Key: "output", Each: &jsonscan.Node{Children: []*jsonscan.Node{
+			text("arguments"), {Key: "content", Each: written("", "text")},
+		}}},
 	}}
 }
 
-func usageBlock() *jsonscan.Node {
+func text(key string) *jsonscan.Node { return &jsonscan.Node{Key: key, ID: idText} }
+
+// written is a place where a model writes: a string, or an object with strings
+// and calls of tools.
+func written(key string, keys ...string) *jsonscan.Node {
+	n := text(key)
+	for _, k := range keys {
+		n.Children = append(n.Children, text(k))
+	}
+	function := &jsonscan.Node{Key: "function", Children: []*jsonscan.Node{text("arguments")}}
+	n.Children = append(n.Children, &jsonscan.Node{
+		Key: "tool_calls", Each: &jsonscan.Node{Children: []*jsonscan.Node{function}},
+	})
+	return n
+}
+
+func usageBlock(id int) *jsonscan.Node {
 	number := func(key string, f field) *jsonscan.Node {
 		return &jsonscan.Node{Key: key, ID: idField + int(f)}
 	}
 	details := func(key, part string, f field) *jsonscan.Node {
 		return &jsonscan.Node{Key: key, Children: []*jsonscan.Node{number(part, f)}}
 	}
-	return &jsonscan.Node{Key: "usage", ID: idUsage, Children: []*jsonscan.Node{
+	return &jsonscan.Node{Key: "usage", ID: id, Children: []*jsonscan.Node{
 		number("prompt_tokens", promptTokens),
 		number("completion_tokens", completionTokens),
 		number("total_tokens", totalTokens),

@@ -24,13 +24,34 @@ type Failure struct {
 // Tally is what an answer has said about itself so far.
 type Tally struct {
 	numbers  numbers
+	written  Text
 	model    string
 	rawModel []byte
 	failure  *Failure
 }
 
-// Counts returns the tokens known so far.
+// Counts returns the tokens that the provider has told so far.
 func (t *Tally) Counts() Counts { return t.numbers.counts() }
+
+// Estimate returns what a request costs by what is known of it while the
+// provider has not told: of the prompt as many tokens as prompt says, unless
+// the provider has told those already, and of the answer what has come of it.
+func (t *Tally) Estimate(prompt int64) Counts {
+	told := t.Counts()
+	c := Counts{Estimated: true, Input: prompt, Output: max(told.Output, t.written.Tokens())}
+	if told.Input > 0 {
+		c.Input = told.Input
+	}
+	c.Total = c.Input + c.Output
+	return c
+}
+
+// Begun tells whether a model has begun to answer.
+func (t *Tally) Begun() bool { return t.numbers.known || t.written.pieces > 0 }
+
+// Whole tells that the answer came to its end. Unless that is an error, what
+// the provider has told is all that it tells.
+func (t *Tally) Whole() { t.numbers.final = t.numbers.final || t.failure == nil }
 
 // Model is the model that answered, empty while unknown.
 func (t *Tally) Model() string { return t.model }

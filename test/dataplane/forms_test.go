@@ -225,7 +225,7 @@ var _ = Describe("An answer that is compressed although that was not asked for",
 			Expect(r.header.Get("content-encoding")).To(Equal("gzip"))
 			Expect(r.body).To(Equal(zipped(text)))
 			Expect(world.tls.requests(id)[0].Header.Get("accept-encoding")).To(Equal("identity"))
-			Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 0.0))
+			Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("estimated", true))
 			Eventually(func() []string { return world.main.metrics("tars_usage_missing_total{") }).WithTimeout(stepTimeout).WithPolling(poll).
 				Should(ContainElement(MatchRegexp(`path="` + path + `",tarsbackend="default/open"} [1-9]`)))
 		},

@@ -155,8 +155,33 @@ var _ = Describe("A stream", func() {
 		_, err := io.ReadAll(resp.Body)
 		Expect(err).To(HaveOccurred())
 		Expect(resp.Body.Close()).To(Succeed())
-		Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 0.0))
+		Expect(world.envoy.line(id).Tars).To(And(HaveKeyWithValue("total_tokens", 1.0), HaveKeyWithValue("estimated", true)))
 		Eventually(missing).WithTimeout(stepTimeout).WithPolling(poll).Should(Equal(before + 1))
+	})
+
+	It("that the client leaves early has an estimate in the access log, TARS's own word once it is told", func() {
+		prompt := strings.Replace(streamBody, "{", `{"messages":[{"role":"user","content":"the rule makes eleven tokens of these bytes"}],`, 1)
+		for _, c := range []struct {
+			sent      []string
+			seen      string
+			total     float64
+			estimated bool
+		}{
+			{[]string{delta}, delta, 12, true},
+			{[]string{delta, usageChunk, delta}, delta + delta, 7, false}, // the chunk is taken out
+		} {
+			id := newID()
+			world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
+				write(w, c.sent...)
+				<-r.Context().Done()
+			})
+			ctx, hangUp := context.WithCancel(context.Background())
+			resp := open(ctx, chatPath, id, prompt)
+			read(resp.Body, c.seen)
+			hangUp()
+			Expect(resp.Body.Close()).To(Succeed())
+			Expect(world.envoy.line(id).Tars).To(And(HaveKeyWithValue("total_tokens", c.total), HaveKeyWithValue("estimated", c.estimated)))
+		}
 	})
 
 	It("keeps its trailers", func() {

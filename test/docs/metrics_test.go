@@ -88,7 +88,7 @@ func extprocMetrics() http.Handler {
 		Counts: usage.Counts{Known: true, Input: 3, Output: 3, CachedInput: 1},
 	})
 	route.Begin()
-	route.End(metrics.Request{Path: "other", Aborted: true})
+	route.End(metrics.Request{Path: "other", Aborted: true, Inference: true, Counts: usage.Counts{Estimated: true, Input: 1, Output: 1}})
 	return m.Handler()
 }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package usage
+
+import "github.com/tars-operator/tars-operator/extproc/jsonscan"
+
+// bytesPerToken is what a token is long in English text, by the rule of thumb
+// of OpenAI and Anthropic.
+const bytesPerToken = 4
+
+// Text is the size of text of which nobody has told the tokens. The zero value
+// is none.
+type Text struct {
+	pieces, bytes int64
+}
+
+// Add adds a string, or a number: a prompt may be written as tokens. Another
+// value is no text.
+func (t *Text) Add(v jsonscan.Value) {
+	size := v.End - v.Start
+	switch v.Kind {
+	case jsonscan.Number:
+		size = 0
+	case jsonscan.String:
+		if size -= int64(len(`""`)); size == 0 {
+			return
+		}
+	default:
+		return
+	}
+	t.pieces++
+	t.bytes += size
+}
+
+// AddRaw adds a value that a model reads as it is written.
+func (t *Text) AddRaw(v jsonscan.Value) {
+	t.pieces++
+	t.bytes += v.End - v.Start
+}
+
+// Tokens is an estimate: one for four bytes, and at least one a piece, as
+// streams tell each token by itself.
+func (t *Text) Tokens() int64 {
+	return max(t.pieces, (t.bytes+bytesPerToken-1)/bytesPerToken)
+}
