@@ -87,7 +87,7 @@ var _ = Describe("Error", func() {
 			Expect(e.Error()).To(ContainSubstring(code))
 		},
 		Entry(nil, apierror.InvalidJSON("x at byte 3"), 400, "invalid_json", "client", "x at byte 3"),
-		Entry(nil, apierror.DuplicateModel(), 400, "duplicate_parameter", "client", "exactly one"),
+		Entry(nil, apierror.Duplicate("model"), 400, "duplicate_parameter", "client", "Send it once"),
 		Entry(nil, apierror.InvalidModel(), 400, "invalid_model", "client", "256 bytes"),
 		Entry(nil, apierror.MissingBody(), 400, "missing_body", "client", "no body"),
 		Entry(nil, apierror.TrailersNotSupported(), 400, "trailers_not_supported", "client", "trailers"),

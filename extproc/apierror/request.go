@@ -43,11 +43,13 @@ func InvalidModel() *Error {
 	return e
 }
 
-// DuplicateModel is for a body with more than one top-level model.
-func DuplicateModel() *Error {
+// Duplicate is for a body with more than one of a field, one that only looks
+// like it included: JSON libraries differ in which one they take.
+func Duplicate(field string) *Error {
 	e := client(http.StatusBadRequest, "duplicate_parameter",
-		`The request body has more than one "model" at its top level (upper and lower case count as the same). Send exactly one "model".`)
-	e.Param = "model"
+		fmt.Sprintf("The request body has %q more than once, or in another spelling (upper case, invisible characters). "+
+			"Send it once, written exactly so.", field))
+	e.Param = field
 	return e
 }
 

@@ -3,7 +3,9 @@
 package jsonscan_test
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/tars-operator/tars-operator/extproc/jsonscan"
 )
@@ -25,7 +27,7 @@ var kinds = []string{"invalid", "null", "true", "false", "number", "string", "ob
 var places = &jsonscan.Node{ID: idRoot, Children: []*jsonscan.Node{
 	{Key: "model", ID: idModel, Fold: true},
 	{Key: "az", ID: idLetters, Fold: true},
-	{Key: "stream_options", ID: idOptions, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude}}},
+	{Key: "stream_options", ID: idOptions, Fold: true, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude}}},
 	{Key: "data", ID: idData, Each: &jsonscan.Node{
 		ID: idElem, Children: []*jsonscan.Node{{Key: "id", ID: idElemID}},
 	}},
@@ -55,19 +57,25 @@ func (r *recorder) Visit(v jsonscan.Value) {
 	r.lines = append(r.lines, line)
 }
 
-// scan feeds doc in pieces of the given size, 0 meaning in one piece.
-func scan(doc []byte, size int) ([]string, error) {
-	r := &recorder{doc: doc}
+// scan feeds a document in pieces.
+func scan(pieces ...[]byte) ([]string, error) {
+	r := &recorder{doc: bytes.Join(pieces, nil)}
 	s := jsonscan.New(places, r)
-	if size <= 0 {
-		size = len(doc) + 1
-	}
-	for rest := doc; len(rest) > 0; {
-		n := min(size, len(rest))
-		if err := s.Write(rest[:n]); err != nil {
+	for _, piece := range pieces {
+		if err := s.Write(piece); err != nil {
 			return r.lines, err
 		}
-		rest = rest[n:]
 	}
 	return r.lines, s.Close()
+}
+
+// inPieces cuts a document into pieces of the given size, 0 meaning one piece.
+func inPieces(doc string, size int) (pieces [][]byte) {
+	if size <= 0 {
+		return [][]byte{[]byte(doc)}
+	}
+	for piece := range slices.Chunk([]byte(doc), size) {
+		pieces = append(pieces, piece)
+	}
+	return pieces
 }

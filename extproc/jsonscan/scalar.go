@@ -97,9 +97,8 @@ func (s *Scanner) keepText(p []byte) {
 	if !s.keyed || s.keyLong {
 		return
 	}
-	if len(s.keyRaw)+len(p) > maxKeyRaw {
-		s.keyLong = true
-		return
+	if room := maxKeyRaw - len(s.keyRaw); len(p) > room {
+		p, s.keyLong = p[:room], true
 	}
 	s.keyRaw = append(s.keyRaw, p...)
 }

@@ -7,8 +7,9 @@ import (
 	"fmt"
 )
 
-// maxKeyRaw is the longest written form of a key that is looked up; with
-// every character written as an escape, keys up to 85 characters fit.
+// maxKeyRaw is the longest written form of a key that is looked up, and what is
+// looked at of a longer one; with every character written as an escape, keys up
+// to 85 characters fit.
 const maxKeyRaw = 512
 
 // ErrIncomplete is what Close returns when the text ends inside a value.

@@ -143,43 +143,22 @@ func (s *Scanner) endKey() {
 		return
 	}
 	f.filled = true
-	if s.keyLong {
-		return
-	}
 	key := s.keyRaw
+	if s.keyLong {
+		key = longKey(key)
+	}
 	if bytes.IndexByte(key, '\\') >= 0 {
 		key = []byte(Unquote(key))
 	}
 	for _, child := range f.node.Children {
-		if child.Key == string(key) {
+		if !s.keyLong && child.Key == string(key) {
 			s.pending, s.folded = child, false
 			return
 		}
-		if child.Fold && equalFold(child.Key, key) {
+		if child.Fold && looksLike(child.Key, key) {
 			s.pending, s.folded = child, true
 		}
 	}
-}
-
-// equalFold compares under ASCII case folding: strings.EqualFold would also
-// fold letters that no JSON library folds into ASCII ones.
-func equalFold(a string, b []byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
 
 func (s *Scanner) afterValue() {

@@ -27,8 +27,9 @@ type Node struct {
 	Key string
 	// ID is what Value.ID holds for this place; 0: report nothing.
 	ID int
-	// Fold also reports keys that differ from Key in the case of ASCII
-	// letters only: such Values have Folded set.
+	// Fold also reports keys that are not Key and that some JSON library may
+	// take for it: in another case, with bytes that are no UTF-8, with a NUL at
+	// the end. Such Values have Folded set.
 	Fold bool
 	// Children are the keys to look for when the value is an object.
 	Children []*Node
@@ -43,7 +44,7 @@ type Value struct {
 	ID int
 	// Kind tells what the value is.
 	Kind Kind
-	// Folded is set when the key differs from Node.Key in case.
+	// Folded is set when the key only looks like Node.Key.
 	Folded bool
 	// Empty is set for an object or array without members.
 	Empty bool

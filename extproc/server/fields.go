@@ -17,23 +17,24 @@ const (
 	idTools
 )
 
-// requestPlaces are the fields of a request's body that we read. A model in
-// another case counts as a second model: some JSON libraries would take it.
+// requestPlaces are the fields of a request's body that we read. What only looks
+// like one of those that decide is found too: some JSON libraries would take it.
 var requestPlaces = &jsonscan.Node{ID: idRoot, Children: append([]*jsonscan.Node{
 	{Key: "model", ID: idModel, Fold: true},
-	{Key: "stream", ID: idStream},
-	{Key: "stream_options", ID: idOptions, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude}}},
+	{Key: "stream", ID: idStream, Fold: true},
+	{Key: "stream_options", ID: idOptions, Fold: true, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude, Fold: true}}},
 }, promptPlaces()...)}
 
-// bodyFields is what a request's body says. Of a key that comes twice the
-// last one counts, as it does to every common JSON library; models are
-// counted.
+// bodyFields is what a request's body says. JSON libraries differ in which of
+// two equal keys counts, so that each field is refused when it comes twice.
 type bodyFields struct {
 	root       jsonscan.Value
 	models     int
 	modelExact bool
+	ambiguous  string // a field that comes twice, or only looks like itself
 	model      jsonscan.Value
 	name       string // the model's text, empty when it is no string
+	streams    int
 	stream     bool
 	options    jsonscan.Value
 	include    jsonscan.Value
@@ -48,6 +49,7 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 		name, _ = v.Text()
 	}
 	v.Raw = nil
+	f.refuse(v)
 	switch v.ID {
 	case idRoot:
 		f.root = v
@@ -66,6 +68,23 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 		f.prompt.Add(v)
 	case idTools:
 		f.prompt.AddRaw(v)
+	}
+}
+
+// refuse notes a field of a stream that is not the only one of its name.
+func (f *bodyFields) refuse(v jsonscan.Value) {
+	name, twice := "", false
+	switch v.ID {
+	case idStream:
+		name, twice = "stream", f.streams > 0
+		f.streams++
+	case idInclude:
+		name, twice = "stream_options.include_usage", f.pending.Kind != jsonscan.Invalid
+	case idOptions:
+		name, twice = "stream_options", f.options.Kind != jsonscan.Invalid
+	}
+	if name != "" && (twice || v.Folded) {
+		f.ambiguous = name
 	}
 }
 

@@ -120,9 +120,11 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 	case f.models == 0:
 		return nil, apierror.MissingModel()
 	case f.models > 1:
-		return nil, apierror.DuplicateModel()
+		return nil, apierror.Duplicate("model")
 	case !f.modelExact:
 		return nil, apierror.MissingModel()
+	case f.ambiguous != "":
+		return nil, apierror.Duplicate(f.ambiguous)
 	case !usage.CleanName(f.name):
 		return nil, apierror.InvalidModel()
 	}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server_test
+
+import (
+	"strings"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/server"
+)
+
+var _ = Describe("A large body", func() {
+	const size = 20 << 20
+	padding := `{"messages":[{"role":"user","content":"` + strings.Repeat("x", size) + `"}]`
+	largeBench := func() *bench {
+		return newBench(func(r *config.Route) { restricted(r); r.MaxRequestBytes = size + 2<<20 },
+			func(o *server.Options) { o.Budget = memory.NewBudget(size + 4<<20) })
+	}
+	send := func(body string) []*extprocv3.ProcessingResponse {
+		GinkgoHelper()
+		messages := []*extprocv3.ProcessingRequest{post(chatPath)}
+		for len(body) > 50_000 {
+			messages, body = append(messages, requestBody(body[:50_000], false)), body[50_000:]
+		}
+		return largeBench().play(append(messages, requestBody(body, true))...)
+	}
+
+	It("may name its model at its end", func() {
+		sent, ends := sentBody(send(padding + `,"model":"fast"}`))
+		Expect(ends).To(Equal(1))
+		Expect(same(sent, padding+`,"model":"xai/grok-4.5"}`)).To(BeTrue())
+	})
+
+	DescribeTable("never goes on whole when its end tells otherwise than its beginning",
+		func(end, status, code string) {
+			replies := send(strings.Replace(padding, "{", `{"model":"claude-1",`, 1) + end)
+			_, ends := sentBody(replies)
+			Expect(ends).To(BeZero())
+			Expect(describe(replies[len(replies)-1])).To(MatchRegexp(refusal(status, code)))
+		},
+		Entry("another model", `,"model":"gpt-5"}`, "400", "duplicate_parameter"),
+		Entry("another model, escaped", `,"\u006dodel":"gpt-5"}`, "400", "duplicate_parameter"),
+		Entry("another model in another case", `,"Model":"gpt-5"}`, "400", "duplicate_parameter"),
+		Entry("another document", `}{"model":"gpt-5"}`, "400", "invalid_json"),
+		Entry("no end", ``, "400", "invalid_json"),
+		Entry("a name of 1 MB", `,"y":"`+strings.Repeat("y", 1<<20)+`","`+strings.Repeat("model", 200_000)+`":1,"model":"gpt-5"}`, "400", "duplicate_parameter"),
+	)
+
+	It("is refused for a model of 1 MB", func() {
+		Expect(describe(send(`{"model":"claude-` + strings.Repeat("x", 1<<20) + `"}`)[0])).To(MatchRegexp(refusal("400", "invalid_model")))
+	})
+})
