@@ -189,13 +189,25 @@ func (r *Reader) endLine(p []byte, i int) int {
 
 func isEOL(c byte) bool { return c == '\n' || c == '\r' }
 
+// window is how far lineLength looks for one kind of line end before it looks
+// for the other: the lines of a stream all end in the same way, and looking to
+// the end for the other one, line by line, would take quadratic time.
+const window = 512
+
 // lineLength is the number of bytes before the line end, or all.
 func lineLength(p []byte) int {
-	if i := bytes.IndexByte(p, '\n'); i >= 0 {
-		p = p[:i]
-	}
-	if i := bytes.IndexByte(p, '\r'); i >= 0 {
-		p = p[:i]
+	for at := 0; at < len(p); at += window {
+		part := p[at:min(at+window, len(p))]
+		n := len(part)
+		if i := bytes.IndexByte(part, '\n'); i >= 0 {
+			part = part[:i]
+		}
+		if i := bytes.IndexByte(part, '\r'); i >= 0 {
+			part = part[:i]
+		}
+		if len(part) < n {
+			return at + len(part)
+		}
 	}
 	return len(p)
 }

@@ -3,6 +3,8 @@
 package sse_test
 
 import (
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,25 +103,41 @@ var _ = Describe("Reader", func() {
 // FuzzReader holds the Reader against a reading of the whole text at once.
 func FuzzReader(f *testing.F) {
 	for _, text := range []string{"data: a\r\n\r\ndata: b\r\r\ndata:c\n\n", "\xef\xbb\xbfdata\rdata: x\n\n", ": c\n\ndata: 1", "\r\n\r\r\n\n"} {
-		f.Add(text, 2)
+		f.Add(text, uint64(2))
 	}
-	f.Fuzz(func(t *testing.T, text string, size int) {
+	for n := 500; n < 520; n++ { // at the end of the reader's window
+		f.Add("data: "+strings.Repeat("a", n)+"\n\ndata: "+strings.Repeat("b", n)+"\r\rdata: c\r\n\r\n", uint64(2))
+	}
+	f.Fuzz(func(t *testing.T, text string, seed uint64) {
 		want := naive(text)
-		size = 1 + (size&0xff)%7
-		var pieces []string
-		for rest := text; rest != ""; {
-			n := min(size, len(rest))
-			pieces = append(pieces, rest[:n])
-			rest = rest[n:]
+		whole, ends := read(text)
+		cuts := [][]string{{text}, cut(text, seed)}
+		for i := range min(len(text), 100) {
+			cuts = append(cuts, []string{text[:i], text[i:]})
 		}
-		events, blocks := read(pieces...)
-		if strings.Join(events, "\x00") != strings.Join(want, "\x00") || len(events) != len(want) {
-			t.Fatalf("%q in pieces of %d: events %q, want %q", text, size, events, want)
+		for _, pieces := range cuts {
+			events, blocks := read(pieces...)
+			if !slices.Equal(events, want) || !slices.Equal(events, whole) {
+				t.Fatalf("%q: events %q, want %q", pieces, events, want)
+			}
+			if !slices.Equal(blocks, ends) {
+				t.Fatalf("%q: blocks %q, want %q", pieces, blocks, ends)
+			}
 		}
-		if strings.Join(blocks, "") != text {
-			t.Fatalf("%q in pieces of %d: blocks %q", text, size, blocks)
+		if strings.Join(ends, "") != text {
+			t.Fatalf("%q: blocks %q", text, ends)
 		}
 	})
+}
+
+// cut cuts a text into pieces of 1 to 9 bytes.
+func cut(text string, seed uint64) (pieces []string) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for text != "" {
+		n := min(1+rng.IntN(9), len(text))
+		pieces, text = append(pieces, text[:n]), text[n:]
+	}
+	return pieces
 }
 
 // naive follows the standard's text on the whole stream.
