@@ -109,6 +109,10 @@ test: ## Run all tests that need no root: with a real API server and a real Envo
 test-dataplane: ## Run only the tests of the external processor on a real Envoy.
 	hack/test.sh ./test/dataplane
 
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s) each; make test runs their known inputs.
+	hack/fuzz.sh
+
 .PHONY: test-sdk
 test-sdk: ## Run OpenAI's and Anthropic's SDKs for Python and Go against a real Envoy.
 	hack/test-sdk.sh

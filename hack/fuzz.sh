@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs every fuzz target of the main module for FUZZTIME (30s) each, or those
+# whose name matches the argument. What fails is written to the package's
+# testdata/fuzz: mend it and commit the file, `make test` then runs it too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+time=${FUZZTIME:-30s}
+pattern=${1:-.}
+status=0
+ran=0
+while IFS= read -r package; do
+  while IFS= read -r target; do
+    echo "fuzz: $target of $package for $time (at ${SECONDS}s)"
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$package" || status=1
+    ran=$((ran + 1))
+  done < <(grep -oh '^func Fuzz[A-Za-z0-9]*' "$package"/*_test.go | sed 's/^func //' | grep -E "$pattern" || true)
+done < <(git grep --untracked -lE '^func Fuzz' -- '*_test.go' | xargs -r -n 1 dirname | sort -u)
+
+if ((ran == 0)); then
+  echo "no fuzz target matches $pattern" >&2
+  exit 1
+fi
+if ((status == 0)); then
+  echo "make fuzz: $ran targets found nothing in ${SECONDS}s"
+fi
+exit "$status"
