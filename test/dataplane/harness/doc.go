@@ -16,6 +16,8 @@ type Options struct {
 	Dir string
 	// Binary is the operator's, as Build makes it.
 	Binary string
+	// LogLevel is the external processor's; default debug.
+	LogLevel string
 	// Env are further variables of the external processor, as name=value.
 	Env []string
 	// Log gets what the processes print.

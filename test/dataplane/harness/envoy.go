@@ -3,6 +3,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -51,7 +53,9 @@ type Upstream struct {
 type EnvoyConfig struct {
 	// Credential is the value of Authorization that upstreams get.
 	Credential string
-	Routes     []Route
+	// Workers is the number of Envoy's worker threads; default 2.
+	Workers int
+	Routes  []Route
 	// Entry is the HTTP port of an external processor, the backend of every rule
 	// entry.
 	Entry string
@@ -94,7 +98,8 @@ func StartEnvoy(ctx context.Context, o Options, c EnvoyConfig) (*Envoy, error) {
 	}
 	admin := filepath.Join(o.Dir, "admin")
 	process, err := start("envoy", exec.CommandContext(ctx, binary, "-c", path, "--admin-address-path", admin,
-		"--use-dynamic-base-id", "--concurrency", "2", "--file-flush-interval-msec", "20", "--log-level", "warning"), o.Log)
+		"--use-dynamic-base-id", "--concurrency", strconv.Itoa(cmp.Or(c.Workers, 2)), "--file-flush-interval-msec", "20",
+		"--log-level", "warning"), o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,7 @@ func StartExtproc(ctx context.Context, o Options, grpcAddress string, cfg config
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, o.Binary, "extproc", "--config", path, "--grpc-bind-address", grpcAddress,
-		"--http-bind-address", "127.0.0.1:0", "--zap-log-level=debug")
+		"--http-bind-address", "127.0.0.1:0", "--zap-log-level="+cmp.Or(o.LogLevel, "debug"))
 	cmd.Env = append(append(os.Environ(), "POD_NAME=pod-of-the-test", "EXTPROC_MEMORY_LIMIT=268435456"), o.Env...)
 	process, err := start("extproc", cmd, o.Log)
 	if err != nil {

@@ -66,6 +66,9 @@ func start(name string, cmd *exec.Cmd, log io.Writer) (*Process, error) {
 // Output is what the process has printed until now.
 func (p *Process) Output() string { return p.output.String() }
 
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed once the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
