@@ -137,6 +137,13 @@ func (l *Ledger) Begin(entry Entry) *Record {
 	return &Record{ledger: l, entry: &stored}
 }
 
+// Add counts a request that has ended in the sums alone.
+func (l *Ledger) Add(entry Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.past.add(entry)
+}
+
 // drop forgets the oldest entry that has ended, or the oldest if none has:
 // what is still open will change, and its sums with it.
 func (l *Ledger) drop() {

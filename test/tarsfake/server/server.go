@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tars-operator/tars-operator/test/tarsfake/behaviour"
@@ -49,6 +50,9 @@ type Options struct {
 	LedgerSize int
 	// MaxBody is the largest body in bytes; default DefaultMaxBody.
 	MaxBody int64
+	// Lean answers chat completions alone, without reading what they say, so
+	// that the stand-in is not what a load test measures. See serveLean.
+	Lean bool
 	// Log gets what the operator of the stand-in should know; default nowhere.
 	Log *slog.Logger
 }
@@ -102,6 +106,7 @@ type Server struct {
 	// closing ends the exchanges that wait.
 	closing chan struct{}
 	close   sync.Once
+	lean    atomic.Int64 // answers of serveLean
 
 	httpAddr, httpsAddr, adminAddr string
 }
@@ -120,6 +125,10 @@ func Start(options Options) (*Server, error) {
 		Keys: options.Keys, Ledger: ledger.New(options.LedgerSize), Behaviours: &behaviour.Queue{},
 		options: options, closing: make(chan struct{}),
 	}
+	api := http.HandlerFunc(s.serveAPI)
+	if options.Lean {
+		api = s.serveLean
+	}
 	secure := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	for _, port := range []struct {
 		address string
@@ -127,8 +136,8 @@ func Start(options Options) (*Server, error) {
 		tls     *tls.Config
 		bound   *string
 	}{
-		{options.HTTP, http.HandlerFunc(s.serveAPI), nil, &s.httpAddr},
-		{options.HTTPS, http.HandlerFunc(s.serveAPI), secure, &s.httpsAddr},
+		{options.HTTP, api, nil, &s.httpAddr},
+		{options.HTTPS, api, secure, &s.httpsAddr},
 		{options.Admin, s.adminHandler(), nil, &s.adminAddr},
 	} {
 		listener, err := net.Listen("tcp", port.address)
