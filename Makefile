@@ -121,6 +121,10 @@ test-sdk: ## Run OpenAI's and Anthropic's SDKs for Python and Go against a real 
 test-e2e: ## Run the end-to-end tests on a local cluster of their own (root).
 	$(GINKGO) run -v --fail-on-pending --fail-on-empty --timeout=2h ./test/e2e
 
+.PHONY: bench
+bench: ## Measure what the external processor costs, into docs/benchmarks (BENCH_SHORT=1: two minutes, printed).
+	hack/bench.sh
+
 ##@ Build
 
 .PHONY: build
