@@ -41,7 +41,7 @@ func newPlan(o options) (*plan, error) {
 	}
 	if o.short {
 		p.rounds = cmp.Or(o.rounds, 3)
-		p.window = window{warm: 300 * time.Millisecond, measure: 1200 * time.Millisecond}
+		p.window = window{warm: 200 * time.Millisecond, measure: 1000 * time.Millisecond}
 	}
 	if o.before != "" {
 		p.variants = append(p.variants, before)
