@@ -5,5 +5,6 @@
 //
 // Start reading at refused_test.go. schema_test.go walks the CRD and demands
 // that each of its rules and bounds is refused at least once there, so a new
-// field without a case of its own fails.
+// field without a case of its own fails. fields_test.go demands that each
+// field has an example in docs/fields.md.
 package crd

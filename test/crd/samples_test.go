@@ -5,17 +5,15 @@ package crd
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
-)
 
-// yamlBlock is a fenced block of YAML in Markdown, indented or not.
-var yamlBlock = regexp.MustCompile("(?ms)^ *```yaml$\n(.*?)^ *```$")
+	"github.com/tars-operator/tars-operator/test/docs/markdown"
+)
 
 var _ = Describe("What the project tells users to apply", func() {
 	DescribeTable("is accepted:", func(ctx SpecContext, pattern string) {
@@ -38,6 +36,7 @@ var _ = Describe("What the project tells users to apply", func() {
 	},
 		Entry("the samples", "config/samples/*.yaml"),
 		Entry("the README", "README.md"),
+		Entry("the fields by example", "docs/fields.md"),
 	)
 })
 
@@ -45,14 +44,19 @@ var _ = Describe("What the project tells users to apply", func() {
 // Markdown file's fenced blocks.
 func manifests(file string) []string {
 	GinkgoHelper()
-	data, err := os.ReadFile(file)
-	Expect(err).NotTo(HaveOccurred())
-	texts := []string{string(data)}
+	var texts []string
 	if strings.HasSuffix(file, ".md") {
-		texts = nil
-		for _, block := range yamlBlock.FindAllStringSubmatch(string(data), -1) {
-			texts = append(texts, block[1])
+		blocks, err := markdown.Blocks(filepath.Dir(file), filepath.Base(file))
+		Expect(err).NotTo(HaveOccurred())
+		for _, block := range blocks {
+			if block.Language == "yaml" {
+				texts = append(texts, block.Text)
+			}
 		}
+	} else {
+		data, err := os.ReadFile(file)
+		Expect(err).NotTo(HaveOccurred())
+		texts = []string{string(data)}
 	}
 	var all []string
 	for _, t := range texts {
