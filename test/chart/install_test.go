@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -36,13 +37,18 @@ var _ = Describe("On a real API server", Ordered, func() {
 	})
 
 	It("an object with a field too many does not conform", func(ctx SpecContext) {
+		kinds := map[string]bool{}
 		for _, object := range helmTemplate(readValues("testdata/values/everything.yaml")) {
-			if _, skipped := monitoringKinds[object.GetKind()]; skipped {
-				continue
-			}
+			kinds[object.GetKind()] = true
 			object.Object["unknown"] = "field"
 			Expect(cluster.conforms(ctx, objects{object})).To(ConsistOf(ContainSubstring("unknown")), key(object))
 		}
+		Expect(kinds).To(And(HaveKey("ServiceMonitor"), HaveKey("PodMonitor"), HaveKey("PrometheusRule")))
+	})
+
+	It("an object of a kind without a schema does not conform", func(ctx SpecContext) {
+		other := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "example.com/v1", "kind": "Other", "metadata": map[string]any{"name": "a"}}}
+		Expect(cluster.conforms(ctx, objects{other})).To(ConsistOf(ContainSubstring("schema")))
 	})
 
 	It("the manager's pod is admitted where pod security restricted is enforced", func(ctx SpecContext) {
