@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -61,6 +63,20 @@ func start(name string, cmd *exec.Cmd, log io.Writer) (*Process, error) {
 		p.err = cmd.Wait()
 	}()
 	return p, nil
+}
+
+// PeakMemory is the most memory that the process ever had resident, in bytes.
+func (p *Process) PeakMemory() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the memory of %s: %w", p.name, err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	if _, err := fmt.Sscanf(rest, "%d kB", &kilobytes); err != nil {
+		return 0, fmt.Errorf("reading the memory of %s: %w", p.name, err)
+	}
+	return kilobytes << 10, nil
 }
 
 // Output is what the process has printed until now.

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
+)
+
+// filler is a long text that costs no memory.
+type filler struct{}
+
+func (filler) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// large is a body of a size, with the model at its end.
+func large(size int64) io.Reader {
+	const head, tail = `{"messages":[{"role":"user","content":"`, `"}],"model":"gpt"}`
+	return io.MultiReader(strings.NewReader(head), io.LimitReader(filler{}, size-int64(len(head)+len(tail))), strings.NewReader(tail))
+}
+
+// multiplexed is a client that speaks HTTP/2 to Envoy: an answer that comes
+// before the end of the request's body is never lost to a closed connection.
+func multiplexed() *http.Client {
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	DeferCleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+var _ = Describe("Memory", func() {
+	It("is enough by default for 256 requests of 20 MB at one time: those that do not fit are told to come again", func() {
+		const clients, size = 256, 20_000_000
+		defaults := v1alpha1.DefaultExtProcResources()
+		limit := defaults.Limits.Memory().Value()
+		v := startVictim(fmt.Sprintf("EXTPROC_MEMORY_LIMIT=%d", limit))
+		client := multiplexed()
+		replies := make([]reply, clients)
+		var all sync.WaitGroup
+		for i := range clients {
+			all.Go(func() {
+				defer GinkgoRecover()
+				req, err := http.NewRequest(http.MethodPost, "http://"+v.envoy.Address+chatPath, large(size))
+				Expect(err).NotTo(HaveOccurred())
+				req.Header.Set("content-type", "application/json")
+				resp, err := client.Do(req)
+				Expect(err).NotTo(HaveOccurred())
+				defer func() { Expect(resp.Body.Close()).To(Succeed()) }()
+				body, err := io.ReadAll(resp.Body)
+				Expect(err).NotTo(HaveOccurred())
+				replies[i] = reply{status: resp.StatusCode, header: resp.Header, body: string(body)}
+			})
+		}
+		all.Wait()
+		served := 0
+		for _, r := range replies {
+			if r.status == http.StatusOK {
+				served++
+				continue
+			}
+			Expect(r.status).To(Equal(http.StatusServiceUnavailable), r.body)
+			Expect(r.body).To(ContainSubstring(`"code":"overloaded"`))
+			Expect(r.header.Get("retry-after")).To(Equal("1"))
+			Expect(r.header.Get("x-tarsbackend-error-source")).To(Equal("extproc"))
+		}
+		peak, err := v.PeakMemory()
+		Expect(err).NotTo(HaveOccurred())
+		AddReportEntry("memory", fmt.Sprintf("%d of %d were served; the peak was %d of %d MiB", served, clients, peak>>20, limit>>20))
+		Expect(peak).To(BeNumerically("<", limit))
+		Expect(v.Ended()).To(BeFalse())
+		Eventually(func() []string { return v.metrics("tars_held_bytes ") }).WithTimeout(stepTimeout).WithPolling(poll).Should(ConsistOf("tars_held_bytes 0"))
+		Expect(v.status(newID())).To(Equal(http.StatusOK))
+	})
+})
