@@ -11,6 +11,7 @@ HELM_RELEASE   ?= tars-operator
 NAMESPACE      ?= tars-system
 HELM_ARGS      ?=
 ignore-not-found ?= false
+SOAK_REQUESTS  ?= 100000
 
 CONTROLLER_GEN ?= go tool -modfile=hack/tools/go.mod controller-gen
 HELM_DOCS      ?= go tool -modfile=$(CURDIR)/hack/tools/helm/go.mod helm-docs
@@ -112,6 +113,10 @@ test-dataplane: ## Run only the tests of the external processor on a real Envoy.
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s) each; make test runs their known inputs.
 	hack/fuzz.sh
+
+.PHONY: soak
+soak: ## Send SOAK_REQUESTS (100000) requests through a real Envoy and look for what is left behind.
+	TARS_SOAK_REQUESTS=$(SOAK_REQUESTS) $(GINKGO) run -v --focus="A soak" --timeout=1h ./test/dataplane
 
 .PHONY: test-sdk
 test-sdk: ## Run OpenAI's and Anthropic's SDKs for Python and Go against a real Envoy.

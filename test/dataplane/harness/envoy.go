@@ -69,8 +69,9 @@ type EnvoyConfig struct {
 type Envoy struct {
 	*Process
 
-	// Address is the listener's, AccessLog the path of the log.
-	Address, AccessLog string
+	// Address is the listener's, Admin the admin port's, AccessLog the path of
+	// the log.
+	Address, Admin, AccessLog string
 }
 
 // envoyBinary finds Envoy, or says how to get it.
@@ -107,7 +108,8 @@ func StartEnvoy(ctx context.Context, o Options, c EnvoyConfig) (*Envoy, error) {
 	return e, process.ready(func() error {
 		address, err := os.ReadFile(admin)
 		if err == nil {
-			e.Address, err = listener(ctx, string(address))
+			e.Admin = string(address)
+			e.Address, err = listener(ctx, e.Admin)
 		}
 		return err
 	})
