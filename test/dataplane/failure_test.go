@@ -32,13 +32,13 @@ func victimConfig() config.Config {
 
 func startVictim(env ...string) *victim {
 	GinkgoHelper()
-	return startVictimBeside(nil, env...)
+	return startVictimBeside(nil, victimConfig(), env...)
 }
 
 // startVictimBeside has Envoy know another external processor too.
-func startVictimBeside(other *extproc, env ...string) *victim {
+func startVictimBeside(other *extproc, cfg config.Config, env ...string) *victim {
 	GinkgoHelper()
-	v := &victim{cfg: victimConfig()}
+	v := &victim{cfg: cfg}
 	v.extproc = startExtproc(v.cfg, "127.0.0.1:0", env...)
 	DeferCleanup(func() { v.kill() })
 	ports := []string{port(v.GRPC)}
@@ -114,7 +114,7 @@ var _ = Describe("An external processor", func() {
 	It("that is killed loses next to nothing while another one lives", func() {
 		other := startExtproc(victimConfig(), "127.0.0.1:0")
 		DeferCleanup(other.kill)
-		v := startVictimBeside(other)
+		v := startVictimBeside(other, victimConfig())
 		// Both are known to be healthy once both have answered.
 		served := func(e *extproc) bool { return len(e.metrics("tars_requests_total{")) > 0 }
 		Eventually(func() bool { return v.status(newID()) == http.StatusOK && served(v.extproc) && served(other) }).
@@ -165,6 +165,29 @@ var _ = Describe("An external processor", func() {
 		Eventually(v.Done()).WithTimeout(endTimeout).Should(BeClosed())
 		Expect(v.Err()).NotTo(HaveOccurred())
 		Expect(v.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 7.0))
+	})
+})
+
+var _ = Describe("An external processor whose drain time is over", func() {
+	It("cuts what still runs, and settles it", func() {
+		cfg := victimConfig()
+		cfg.DrainSeconds = 1
+		v := startVictimBeside(nil, cfg)
+		id := newID()
+		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
+			write(w, delta)
+			<-r.Context().Done()
+		})
+		resp := v.ask(context.Background(), id, withUsage)
+		read(resp.Body, delta)
+		v.signal(syscall.SIGTERM)
+		_, err := io.ReadAll(resp.Body)
+		Expect(err).To(HaveOccurred())
+		Expect(resp.Body.Close()).To(Succeed())
+		Eventually(v.Done()).WithTimeout(endTimeout).Should(BeClosed())
+		Expect(v.Err()).NotTo(HaveOccurred())
+		Expect(v.Output()).To(MatchRegexp(`"msg":"request ended".*"outputTokens":1,"estimated":true,"aborted":true`))
+		Expect(v.envoy.line(id).Tars).To(And(HaveKeyWithValue("total_tokens", 1.0), HaveKeyWithValue("estimated", true)))
 	})
 })
 

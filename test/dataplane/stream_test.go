@@ -184,6 +184,20 @@ var _ = Describe("A stream", func() {
 		}
 	})
 
+	DescribeTable("that the gateway gives up on may have cost something",
+		func(path string, handler http.HandlerFunc, status int, total float64, estimated bool) {
+			id := newID()
+			world.tls.answer(id, handler)
+			Expect(post(path+chatPath, id, `{"model":"gpt","messages":[{"role":"user","content":"12345678"}]}`).status).To(Equal(status))
+			Expect(world.envoy.line(id).Tars).To(And(HaveKeyWithValue("total_tokens", total), HaveKeyWithValue("estimated", estimated)))
+		},
+		Entry("after its time limit", "/hurried", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 504, 2.0, true),
+		Entry("after a pause", "/impatient", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 504, 2.0, true),
+		Entry("when it breaks off before its beginning", "", resetStream, 503, 2.0, true),
+		Entry("but not where nobody listens", "/dead", nil, 503, 0.0, false),
+		Entry("nor where TARS says no", "", respond(429, "application/json", "{}"), 429, 0.0, false),
+	)
+
 	It("keeps its trailers", func() {
 		id := newID()
 		world.tls.answer(id, func(w http.ResponseWriter, _ *http.Request) {
