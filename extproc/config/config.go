@@ -56,6 +56,12 @@ const (
 	// HeaderReplica on a canary's answer is the answering pod's name.
 	HeaderReplica = HeaderPrefix + "replica"
 
+	// HeaderProbe on a canary's request is a ticket (ProbeTicket) that lets it
+	// through to TARS; on the answer it tells whose answer that is.
+	HeaderProbe = HeaderPrefix + "probe"
+	// HeaderProbeDetails on such an answer says why it is not TARS's: Envoy's
+	// response code details, or what is wrong with the ticket.
+	HeaderProbeDetails = HeaderPrefix + "probe-details"
 	// MetadataNamespace is that of the dynamic metadata for limits and access
 	// logs.
 	MetadataNamespace = "tars"

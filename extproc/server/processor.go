@@ -53,6 +53,7 @@ type Processor struct {
 	tracer        *trace.Tracer
 	log           logr.Logger
 	holdTimeout   time.Duration
+	tickets       *tickets
 }
 
 // route is the configuration of one TarsBackend, ready for use.
@@ -67,6 +68,7 @@ type route struct {
 func New(o Options) *Processor {
 	p := &Processor{
 		hash: o.Hash, replica: o.Replica, budget: o.Budget, tracer: o.Tracer, log: o.Log, holdTimeout: o.HoldTimeout,
+		tickets: newTickets(time.Now),
 	}
 	if p.holdTimeout <= 0 {
 		p.holdTimeout = HoldTimeout

@@ -90,7 +90,7 @@ func (s *session) requestHeaders(m *extprocv3.HttpHeaders, attrs attributes) err
 	s.req.speaks(h.get("anthropic-version"))
 	s.in = holding
 	if s.req.canary {
-		return s.answerCanary(attrs)
+		return s.answerCanary(h, attrs, m.GetEndOfStream())
 	}
 	s.span = s.proc.tracer.Start(h.get(trace.Traceparent), strings.Join(h.all(trace.Tracestate), ","), s.began)
 	if s.route == nil {
@@ -169,8 +169,7 @@ func (s *session) modelPath(model string) string {
 	for i, segment := range segments {
 		segments[i] = url.PathEscape(segment)
 	}
-	root := strings.TrimSuffix(s.route.PathPrefix, "/")
-	return root + "/v1/models/" + strings.Join(segments, "/") + s.req.query
+	return s.modelListPath() + "/" + strings.Join(segments, "/") + s.req.query
 }
 
 // forward lets a request pass as it comes, but for an upgrade: TARS speaks

@@ -69,8 +69,8 @@ func (s *session) responseHeaders(m *extprocv3.HttpHeaders, attrs attributes) er
 	}
 	s.result.status = status
 	details := attrs.text(attrDetails)
-	if first && s.req.canary {
-		return s.passHeaders(m, s.canaryHeaders(attrs), nil)
+	if s.req.canary {
+		return s.canaryAnswered(m, attrs, details)
 	}
 	if first || (details != "" && details != viaUpstream) {
 		s.local, s.reached = true, apierror.Reached(details)

@@ -66,7 +66,7 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 	forward.Allow = narrow.Allow
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
 	cfg.Routes = []config.Route{open, narrow, forward}
-	for _, name := range []string{"free", "plain", "secured", "unprocessed", "dead", "blackhole", "empty", "fake", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser"} {
+	for _, name := range []string{"free", "plain", "secured", "unprocessed", "dead", "blackhole", "empty", "fake", "distrusted", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser"} {
 		cfg.Routes = append(cfg.Routes, testRoute(name, "/"+name))
 	}
 	for _, r := range cfg.Routes {
@@ -81,7 +81,7 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 			e.Secured = true
 		case "unprocessed":
 			e.Processor = ""
-		case "dead", "blackhole", "empty", "fake":
+		case "dead", "blackhole", "empty", "fake", "distrusted":
 			e.Cluster = e.Name
 		case "limited-openai", "limited-anthropic":
 			e.Limited = true
@@ -138,7 +138,8 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 		Processors: map[string][]string{"main": {port(world.main.GRPC)}},
 		Upstreams: map[string]harness.Upstream{
 			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"}, "blackhole": {Port: blackHole()}, "empty": {},
-			"fake": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.fake.CA()},
+			"fake":       {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.fake.CA()},
+			"distrusted": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.tls.config().CA},
 		},
 	})
 	DeferCleanup(world.envoy.kill)
