@@ -99,21 +99,22 @@ func problemOfKey(key string) string {
 	return ""
 }
 
-// CA judges the certificate authorities that Envoy is to trust.
-func (r Resolver) CA(ctx context.Context, b *v1alpha1.TarsBackend) ([]conditions.Finding, error) {
-	var findings []conditions.Finding
+// CA judges the certificate authorities that Envoy is to trust, and returns them
+// in PEM: empty where they are the system's.
+func (r Resolver) CA(ctx context.Context, b *v1alpha1.TarsBackend) (bundle string, findings []conditions.Finding, err error) {
 	for _, ref := range caRefs(b) {
 		name := types.NamespacedName{Namespace: b.Namespace, Name: ref}
 		ca := &corev1.ConfigMap{}
 		err := r.Values.Get(ctx, name, ca)
 		if err != nil && !apierrors.IsNotFound(err) {
-			return findings, attempt(err, "reading ConfigMap %s", name)
+			return "", findings, attempt(err, "reading ConfigMap %s", name)
 		}
+		bundle += ca.Data[caKey]
 		if finding := problemOfCA(name, ca, err == nil); finding != nil {
 			findings = append(findings, *finding)
 		}
 	}
-	return findings, nil
+	return bundle, findings, nil
 }
 
 func problemOfCA(name types.NamespacedName, ca *corev1.ConfigMap, found bool) *conditions.Finding {

@@ -24,13 +24,18 @@ type fakeProber struct {
 	plans    map[types.NamespacedName]canary.Plan
 	answered map[types.NamespacedName]bool
 	outcomes map[string]conditions.Probe
-	events   chan event.GenericEvent
+	// upstreams are what TARS answers through the Envoys of a namespace; rightly
+	// when not told otherwise, and with these models.
+	upstreams map[string]conditions.UpstreamProbe
+	models    []string
+	events    chan event.GenericEvent
 }
 
 func newFakeProber() *fakeProber {
 	return &fakeProber{
 		plans: map[types.NamespacedName]canary.Plan{}, answered: map[types.NamespacedName]bool{},
-		outcomes: map[string]conditions.Probe{}, events: make(chan event.GenericEvent, 1024),
+		outcomes: map[string]conditions.Probe{}, upstreams: map[string]conditions.UpstreamProbe{},
+		models: []string{"gpt-4o-mini", "claude-haiku-4-5"}, events: make(chan event.GenericEvent, 1024),
 	}
 }
 
@@ -82,7 +87,17 @@ func (p *fakeProber) Report(name types.NamespacedName, plan canary.Plan) *condit
 		}
 		probe.Gateway, probe.Listener, probe.Envoy, probe.Service = t.Gateway, t.Listener, t.Envoy, t.Service
 		report.Probes = append(report.Probes, probe)
+		if t.Upstream {
+			answers, ok := p.upstreams[name.Namespace]
+			if !ok {
+				good := conditions.UpstreamVerdict{Outcome: conditions.UpstreamServed}
+				answers = conditions.UpstreamProbe{Reach: good, Key: good}
+			}
+			answers.Gateway, answers.Envoy = t.Gateway, t.Envoy
+			report.Upstream = append(report.Upstream, answers)
+		}
 	}
+	report.Models = slices.Clone(p.models)
 	return report
 }
 
@@ -93,6 +108,21 @@ func (p *fakeProber) tell(namespace string, outcome conditions.ProbeOutcome, det
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.outcomes[namespace] = conditions.Probe{Outcome: outcome, Detail: detail}
+	p.wakeAll(namespace)
+}
+
+// tellUpstream has TARS answer so through the Envoys of a namespace.
+func (p *fakeProber) tellUpstream(namespace string, reach, key conditions.UpstreamOutcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.upstreams[namespace] = conditions.UpstreamProbe{
+		Reach: conditions.UpstreamVerdict{Outcome: reach, Detail: "told"}, Key: conditions.UpstreamVerdict{Outcome: key, Detail: "told"},
+	}
+	p.wakeAll(namespace)
+}
+
+// wakeAll tells of every plan of a namespace. The lock is held.
+func (p *fakeProber) wakeAll(namespace string) {
 	for name := range p.plans {
 		if name.Namespace == namespace {
 			p.wake(name)

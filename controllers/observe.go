@@ -5,6 +5,8 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 
 	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/controllers/canary"
+	"github.com/tars-operator/tars-operator/controllers/desired"
 )
 
 // observe reads back what became of the children.
@@ -72,6 +75,10 @@ func (r *TarsBackendReconciler) askEnvoys(ctx context.Context, s *scope) (bool, 
 		Path: s.objects.CanaryPath, ConfigHash: s.seen.ConfigHash, RouteHash: s.seen.RouteHash,
 		Replicas: extProcReplicas(s.backend),
 	}
+	var err error
+	if in.Upstream, err = r.upstream(s); err != nil {
+		return false, err
+	}
 	for _, parent := range s.seen.Parents {
 		if parent.Gateway == nil || !parent.Controlled {
 			continue
@@ -94,6 +101,29 @@ func (r *TarsBackendReconciler) askEnvoys(ctx context.Context, s *scope) (bool, 
 	r.prober.Set(s.name(), plan)
 	s.seen.Canary = r.prober.Report(s.name(), plan)
 	return true, nil
+}
+
+// upstream says how TARS is asked through the Envoys.
+func (r *TarsBackendReconciler) upstream(s *scope) (canary.Upstream, error) {
+	spec := s.backend.Spec
+	interval := v1alpha1.DefaultVerificationInterval
+	if d := spec.Credential.Verification.Interval; d != nil {
+		parsed, err := desired.Duration("spec.credential.verification.interval", *d)
+		if err != nil {
+			return canary.Upstream{}, fmt.Errorf("planning the verification of the key: %w", err)
+		}
+		interval = parsed.Duration
+	}
+	endpoint := net.JoinHostPort(spec.Endpoint.Hostname, strconv.Itoa(int(spec.Endpoint.Port)))
+	return canary.Upstream{
+		Identity:  canary.UpstreamIdentity(s.seen.CredentialFingerprint, endpoint, s.authorities),
+		PassToken: s.objects.PassToken,
+		Verify:    spec.Credential.Verification.Mode != v1alpha1.VerificationDisabled,
+		Interval:  interval,
+		Endpoint:  endpoint,
+		CA:        s.authorities,
+		Private:   AllowedByName(r.settings.AllowedEndpoints, spec.Endpoint.Hostname),
+	}, nil
 }
 
 // envoyServices are those that Envoy Gateway labels as a Gateway's, or as

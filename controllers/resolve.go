@@ -89,7 +89,8 @@ func (r *TarsBackendReconciler) resolveCredential(ctx context.Context, s *scope)
 
 // resolveCA checks the certificate authorities that Envoy is to trust.
 func (r *TarsBackendReconciler) resolveCA(ctx context.Context, s *scope) error {
-	findings, err := r.resolver().CA(ctx, s.backend)
+	bundle, findings, err := r.resolver().CA(ctx, s.backend)
+	s.authorities = bundle
 	s.seen.Unresolved = append(s.seen.Unresolved, findings...)
 	return err
 }

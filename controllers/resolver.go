@@ -68,6 +68,12 @@ func EndpointAllowed(entries []string, host string) bool {
 	})
 }
 
+// AllowedByName says whether an entry is this very host, not a pattern: then an
+// administrator knows where it leads.
+func AllowedByName(entries []string, host string) bool {
+	return slices.ContainsFunc(entries, func(entry string) bool { return canonicalHost(entry) == canonicalHost(host) })
+}
+
 func canonicalHost(h string) string {
 	return strings.TrimSuffix(strings.ToLower(h), ".")
 }

@@ -51,6 +51,7 @@ func (s *scope) statusAfter() v1alpha1.TarsBackendStatus {
 		Parents:            conditions.Parents(s.seen),
 		URLs:               conditions.URLs(s.seen),
 		Credential:         before.Credential,
+		Models:             before.Models,
 		ExtProc:            before.ExtProc,
 	}
 	for i := range after.Parents {
@@ -61,9 +62,12 @@ func (s *scope) statusAfter() v1alpha1.TarsBackendStatus {
 	}
 	switch {
 	case s.revoked:
-		after.Credential = nil
+		after.Credential, after.Models = nil, nil
 	case s.seen.CredentialFingerprint != "":
 		after.Credential = &v1alpha1.CredentialStatus{Fingerprint: s.seen.CredentialFingerprint}
+	}
+	if models := conditions.Models(s.seen); models != nil {
+		after.Models = models
 	}
 	if s.seen.Applied {
 		after.ExtProc = &v1alpha1.ExtProcStatus{ConfigHash: s.seen.ConfigHash}

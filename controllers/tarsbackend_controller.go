@@ -98,6 +98,9 @@ type scope struct {
 	// key is the raw TARS key; it goes nowhere but into the derived Secret
 	// (resolve).
 	key string
+	// authorities are the certificates that the endpoint is trusted by, in PEM;
+	// empty: the system's (resolve).
+	authorities string
 	// revoked: the source Secret is gone, and so is the derived one (resolve).
 	revoked bool
 	// objects are the children that should exist (build).

@@ -21,6 +21,15 @@ const (
 	// ConditionDataPlaneVerified: a canary request through every ready Envoy
 	// of every parent came back with the current configuration.
 	ConditionDataPlaneVerified = "DataPlaneVerified"
+	// ConditionUpstreamReachable: TARS answered a request through every ready
+	// Envoy: its DNS, its egress and TLS work.
+	ConditionUpstreamReachable = "UpstreamReachable"
+	// ConditionCredentialVerified: TARS took the key that Envoy puts on and
+	// told the models that it reaches.
+	ConditionCredentialVerified = "CredentialVerified"
+	// ConditionModelsResolved: the allow-list and the aliases are within the
+	// models that the key reaches. Ready does not wait for it.
+	ConditionModelsResolved = "ModelsResolved"
 	// ConditionReady: all of the above that block are True.
 	ConditionReady = "Ready"
 	// ConditionReconciling is present, and True, only while the status is
@@ -131,8 +140,59 @@ const (
 	ReasonUnexpectedAnswer = "UnexpectedAnswer"
 	// ReasonEnvoyUnreachable: an Envoy did not answer the canary.
 	ReasonEnvoyUnreachable = "EnvoyUnreachable"
-	// ReasonProbeNotPossible: the operator cannot speak to a listener.
+	// ReasonProbeNotPossible: the operator cannot speak to a listener. Also of
+	// UpstreamReachable and CredentialVerified.
 	ReasonProbeNotPossible = "ProbeNotPossible"
+)
+
+// Reasons of UpstreamReachable. All but the first mean three failures in a row.
+const (
+	// ReasonReachable: TARS answered through every ready Envoy.
+	ReasonReachable = "Reachable"
+	// ReasonDNSFailed: Envoy has no address for the endpoint's host name.
+	ReasonDNSFailed = "DNSFailed"
+	// ReasonTLSFailed: the endpoint's certificate is not trusted, or TLS with
+	// it failed otherwise.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonConnectionRefused: the endpoint refused the connection.
+	ReasonConnectionRefused = "ConnectionRefused"
+	// ReasonConnectionFailed: the connection to the endpoint broke.
+	ReasonConnectionFailed = "ConnectionFailed"
+	// ReasonUpstreamTimeout: no connection or no answer in time.
+	ReasonUpstreamTimeout = "UpstreamTimeout"
+	// ReasonEnvoyEgressBlocked: the operator reaches the endpoint, Envoy does
+	// not.
+	ReasonEnvoyEgressBlocked = "EnvoyEgressBlocked"
+	// ReasonUpstreamNotServing: TARS answers 5xx.
+	ReasonUpstreamNotServing = "UpstreamNotServing"
+	// ReasonNotATarsEndpoint: the endpoint has no list of models.
+	ReasonNotATarsEndpoint = "NotATarsEndpoint"
+	// ReasonUnexpectedResponse: something answered that does not speak as TARS
+	// does. Also of CredentialVerified.
+	ReasonUnexpectedResponse = "UnexpectedResponse"
+)
+
+// Reasons of CredentialVerified.
+const (
+	// ReasonKeyAccepted: TARS took the key.
+	ReasonKeyAccepted = "KeyAccepted"
+	// ReasonKeyRejected: TARS rejects the key.
+	ReasonKeyRejected = "KeyRejected"
+	// ReasonCreditsExhausted: the TARS account has no credits.
+	ReasonCreditsExhausted = "CreditsExhausted"
+	// ReasonRateLimited: TARS answered 429 before it ever took this key.
+	ReasonRateLimited = "RateLimited"
+	// ReasonVerificationDisabled: spec.credential.verification.mode is Disabled.
+	// Also of ModelsResolved.
+	ReasonVerificationDisabled = "VerificationDisabled"
+)
+
+// Reasons of ModelsResolved.
+const (
+	// ReasonModelsResolved: the key reaches every model that is named.
+	ReasonModelsResolved = "ModelsResolved"
+	// ReasonModelsNotFound: the key does not reach a model that is named.
+	ReasonModelsNotFound = "ModelsNotFound"
 )
 
 // Reasons of Events that belong to no condition.

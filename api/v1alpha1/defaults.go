@@ -12,6 +12,8 @@ import (
 // Tuning defaults: what a field means while it is unspecified. They are not
 // CRD defaults, so that a release may improve them for existing objects.
 const (
+	// DefaultVerificationInterval is that of spec.credential.verification.interval.
+	DefaultVerificationInterval = 10 * time.Minute
 	// DefaultConnectTimeout is that of spec.timeouts.connect.
 	DefaultConnectTimeout = 10 * time.Second
 	// DefaultStreamIdleTimeout is that of spec.timeouts.streamIdle.

@@ -43,6 +43,12 @@ type TarsBackendStatus struct {
 	// +optional
 	Credential *CredentialStatus `json:"credential,omitempty"`
 
+	// models tells about the models that apps can ask for, as far as TARS has
+	// told with this key.
+	//
+	// +optional
+	Models *ModelsStatus `json:"models,omitempty"`
+
 	// extProc identifies the configuration of the external processor.
 	//
 	// +optional
@@ -107,6 +113,26 @@ type CredentialStatus struct {
 	// +optional
 	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{8}$`
 	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// ModelsStatus tells about the models that apps can ask for.
+type ModelsStatus struct {
+	// available is how many names of models apps can ask for: the models that
+	// the key reaches and spec.models.allow keeps, and aliases that lead to a
+	// model that the key reaches.
+	//
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Available int32 `json:"available"`
+
+	// missing are the entries of spec.models.allow and the targets of
+	// spec.models.aliases to which no model that the key reaches fits, sorted.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=320
+	// +kubebuilder:validation:items:MaxLength=256
+	Missing []string `json:"missing,omitempty"`
 }
 
 // ExtProcStatus identifies the configuration of the external processor.

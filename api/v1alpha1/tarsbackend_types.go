@@ -18,6 +18,7 @@ import (
 // +kubebuilder:resource:shortName=tars,categories=gateway-api
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Models",type=integer,JSONPath=`.status.models.available`
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.urls[0].url`
 // +kubebuilder:printcolumn:name="Credential",type=string,priority=1,JSONPath=`.status.credential.fingerprint`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -199,7 +200,45 @@ type Credential struct {
 	//
 	// +required
 	SecretRef SecretKeyReference `json:"secretRef,omitzero"`
+
+	// verification says how the operator finds out that TARS takes the key.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	Verification Verification `json:"verification,omitzero"`
 }
+
+// Verification says how the operator finds out that TARS takes the key: by
+// asking TARS for its list of models through each Envoy, which costs no token.
+type Verification struct {
+	// mode is Periodic: at once for a new key, then each interval; or Disabled:
+	// never, and then Ready does not tell whether TARS takes the key. That TARS
+	// answers at all is looked at in both modes.
+	//
+	// +optional
+	// +kubebuilder:default=Periodic
+	Mode VerificationMode `json:"mode,omitempty"`
+
+	// interval is the time between two verifications of a key that TARS takes.
+	// It is varied by a tenth, so that not all TarsBackends ask at once. When
+	// unspecified, 10m.
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="credential.verification.interval must be between 1m and 24h: write for example 10m"
+	Interval *gatewayv1.Duration `json:"interval,omitempty"`
+}
+
+// VerificationMode says whether a key is verified.
+//
+// +kubebuilder:validation:Enum=Periodic;Disabled
+type VerificationMode string
+
+const (
+	// VerificationPeriodic verifies at once and then each interval.
+	VerificationPeriodic VerificationMode = "Periodic"
+	// VerificationDisabled does not verify.
+	VerificationDisabled VerificationMode = "Disabled"
+)
 
 // SecretKeyReference names one key of a Secret in the TarsBackend's namespace.
 type SecretKeyReference struct {
@@ -340,9 +379,11 @@ type RequestBody struct {
 
 // Readiness says what the Ready condition needs.
 type Readiness struct {
-	// dataPlane says whether Ready waits for DataPlaneVerified. Required: it
-	// does. Informational: DataPlaneVerified is reported and Ready does not
-	// wait for it; for listeners that the operator cannot reach.
+	// dataPlane says whether Ready waits for what the operator's requests
+	// through each Envoy prove: DataPlaneVerified, UpstreamReachable and
+	// CredentialVerified. Required: it does. Informational: they are reported,
+	// Ready does not wait for DataPlaneVerified, and for the other two only
+	// where they are False; for listeners that the operator cannot reach.
 	//
 	// +optional
 	// +kubebuilder:default=Required

@@ -136,7 +136,7 @@ var _ = Describe("one question", func() {
 		Entry("with headers beyond every bound", func(w http.ResponseWriter, _ *http.Request) {
 			stamp(w, configHash, routeHash)
 			w.Header().Set("x", strings.Repeat("x", maxHeaderBytes))
-		}, conditions.ProbeUnreachable, "something that is not HTTP"),
+		}, conditions.ProbeImpossible, "something that is not HTTP"),
 	)
 
 	It("understands a refused connection", func(ctx SpecContext) {
@@ -157,14 +157,14 @@ var _ = Describe("one question", func() {
 	})
 	It("understands a connection that is not made in time", func() {
 		a := newAsker(time.Second, time.Second)
-		s := a.noAnswer(Target{}, &net.OpError{Op: "dial", Err: context.DeadlineExceeded})
+		s := a.noAnswer(Target{}, &listenerTLS{}, &net.OpError{Op: "dial", Err: context.DeadlineExceeded})
 		Expect(s.detail).To(ContainSubstring("no connection within 1s"))
-		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
+		Expect(s.outcome).To(Equal(conditions.ProbeImpossible))
 	})
 	DescribeTable("understands what is not HTTP, and quotes none of it", func(ctx SpecContext, with func(net.Conn)) {
 		s := ask(ctx, converse(with))
-		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
-		Expect(s.detail).To(And(ContainSubstring("TLS or the PROXY protocol"), Not(ContainSubstring("planted"))))
+		Expect(s.outcome).To(Equal(conditions.ProbeImpossible))
+		Expect(s.detail).To(And(ContainSubstring("the PROXY protocol or TLS"), Not(ContainSubstring("planted"))))
 	},
 		Entry("an end", func(c net.Conn) {
 			defer GinkgoRecover()

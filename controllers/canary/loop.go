@@ -20,21 +20,35 @@ func (p *Prober) launch(ctx context.Context, key types.NamespacedName, o *object
 	}
 }
 
+// impatience is how many times a target is asked fast before it is asked only
+// each lateInterval: what is wrong for so long waits for a human.
+const (
+	impatience   = 40
+	lateInterval = 2 * time.Second
+)
+
 // ask asks one target until ctx ends. It takes Agreement right answers back to
 // back to verify it; from then on one at a time has to stay right.
 func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t Target) {
-	needed := o.plan.Agreement
+	needed, wrong := o.plan.Agreement, 0
 	for {
 		s := p.agree(ctx, o.plan, t, needed)
 		if ctx.Err() != nil {
 			return
 		}
 		p.record(key, o, t, s)
-		wait := p.opts.FastInterval
-		needed = o.plan.Agreement
-		if s.outcome == conditions.ProbeVerified {
-			wait = p.opts.SlowInterval
-			needed = 1
+		var wait time.Duration
+		switch {
+		case s.outcome == conditions.ProbeVerified:
+			wait, needed, wrong = p.opts.SlowInterval, 1, 0
+		case wrong >= impatience:
+			wait, needed = lateInterval, o.plan.Agreement
+		default:
+			wait, needed = p.opts.FastInterval, o.plan.Agreement
+			wrong++
+		}
+		if t.Upstream {
+			wait = min(wait, p.askTARS(ctx, conversation{key, o, t}, s))
 		}
 		if !p.sleep(ctx, wait) {
 			return
@@ -68,13 +82,22 @@ func (p *Prober) record(key types.NamespacedName, o *object, t Target, s state) 
 		return
 	}
 	o.states[t] = s
+	p.tell(key, o)
+	p.opts.Logger.V(1).Info("Canary outcome changed", "tarsbackend", key.String(), "gateway", t.Gateway,
+		"listener", t.Listener, "envoy", t.Envoy, "service", t.Service, "outcome", string(s.outcome), "detail", s.detail)
+}
+
+// tell marks an object as changed, unless another plan took its place. The lock
+// is held.
+func (p *Prober) tell(key types.NamespacedName, o *object) {
+	if p.objects[key] != o {
+		return
+	}
 	p.changed[key] = true
 	select {
 	case p.wake <- struct{}{}:
 	default: // deliver is awake, or about to be
 	}
-	p.opts.Logger.V(1).Info("Canary outcome changed", "tarsbackend", key.String(), "gateway", t.Gateway,
-		"listener", t.Listener, "envoy", t.Envoy, "service", t.Service, "outcome", string(s.outcome), "detail", s.detail)
 }
 
 // sleep waits, and says whether ctx is still alive.

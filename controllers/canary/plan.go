@@ -40,8 +40,13 @@ type Target struct {
 	Service string
 	// Address is "ip:port" as the EndpointSlice or the Service has it.
 	Address string
-	// Host is the Host header that leads to the TarsBackend's route.
+	// Host is the Host header that leads to the TarsBackend's route, and with TLS
+	// the server's name.
 	Host string
+	// TLS says that the listener speaks HTTPS.
+	TLS bool
+	// Upstream says that TARS is asked through this one.
+	Upstream bool
 }
 
 // Plan is what is to be asked, of whom, and what the right answer is. Two
@@ -59,6 +64,8 @@ type Plan struct {
 	ConfigHash, RouteHash string
 	// Agreement is how many right answers in a row each target has to give.
 	Agreement int
+	// Upstream says how TARS is asked.
+	Upstream Upstream
 }
 
 // PlanInput is what a plan is made of.
@@ -80,6 +87,8 @@ type PlanInput struct {
 	ConfigHash, RouteHash string
 	// Replicas is the desired number of replicas of the external processor.
 	Replicas int32
+	// Upstream says how TARS is asked.
+	Upstream Upstream
 }
 
 // hostForAny is the Host header for a listener and a route that name no host:
@@ -108,6 +117,7 @@ func NewPlan(in PlanInput) Plan {
 	p := Plan{
 		Path: in.Path, ConfigHash: in.ConfigHash, RouteHash: in.RouteHash,
 		Agreement: min(maxAgreement, answersPerReplica*(1+max(1, int(in.Replicas)))),
+		Upstream:  in.Upstream,
 	}
 	for _, parent := range in.Parents {
 		if parent.Gateway == nil || !parent.Controlled {
@@ -124,6 +134,7 @@ func NewPlan(in PlanInput) Plan {
 	}
 	slices.SortFunc(p.Targets, compareTargets)
 	p.Targets = slices.Compact(p.Targets)
+	markUpstream(p.Targets)
 	p.NotPossible = sortedSet(p.NotPossible)
 	p.Missing = sortedSet(p.Missing)
 	return p
@@ -133,9 +144,9 @@ func NewPlan(in PlanInput) Plan {
 // there are none.
 func (p *Plan) addListener(in PlanInput, gw *gatewayv1.Gateway, l conditions.Listener) {
 	where := fmt.Sprintf("listener %s of Gateway %s/%s", l.Name, gw.Namespace, gw.Name)
-	if l.Protocol != gatewayv1.HTTPProtocolType {
+	if l.Protocol != gatewayv1.HTTPProtocolType && l.Protocol != gatewayv1.HTTPSProtocolType {
 		p.NotPossible = append(p.NotPossible, fmt.Sprintf(
-			"%s speaks %s and the operator probes only HTTP listeners", where, l.Protocol))
+			"%s speaks %s and the operator probes only HTTP and HTTPS listeners", where, l.Protocol))
 		return
 	}
 	services := servicesOf(in.Services, gw)
@@ -172,6 +183,7 @@ func (p *Plan) addListener(in PlanInput, gw *gatewayv1.Gateway, l conditions.Lis
 	}
 	for _, t := range fronts {
 		t.Gateway, t.Listener, t.Host = gw.Namespace+"/"+gw.Name, string(l.Name), hostHeader(l.Hosts)
+		t.TLS = l.Protocol == gatewayv1.HTTPSProtocolType
 		p.Targets = append(p.Targets, t)
 	}
 }
@@ -187,10 +199,14 @@ func hostHeader(hosts []string) string {
 	return canaryLabel + strings.TrimPrefix(hosts[0], "*")
 }
 
+// standsIn says that a host is ours, in place of one that is not known.
+func standsIn(host string) bool { return strings.HasPrefix(host, canaryLabel+".") }
+
 func compareTargets(a, b Target) int {
 	return cmp.Or(
 		cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.Listener, b.Listener),
-		cmp.Compare(a.Envoy, b.Envoy), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Host, b.Host),
+		cmp.Compare(a.Envoy, b.Envoy), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Address, b.Address),
+		cmp.Compare(a.Host, b.Host), compareBool(a.TLS, b.TLS),
 	)
 }
 
@@ -201,7 +217,7 @@ func sortedSet(words []string) []string {
 
 // equal says that two plans are the same plan.
 func (p Plan) equal(other Plan) bool {
-	return p.sameAnswer(other) && p.Agreement == other.Agreement &&
+	return p.sameAnswer(other) && p.Agreement == other.Agreement && p.Upstream == other.Upstream &&
 		slices.Equal(p.Targets, other.Targets) &&
 		slices.Equal(p.NotPossible, other.NotPossible) &&
 		slices.Equal(p.Missing, other.Missing)

@@ -105,7 +105,7 @@ var _ = Describe("a plan", func() {
 		Expect(NewPlan(*anInput())).To(Equal(Plan{
 			Targets: []Target{{
 				Gateway: "infra/public", Listener: "http", Envoy: "eg/e1",
-				Address: "192.0.2.1:10080", Host: "tarsbackend-canary.invalid",
+				Address: "192.0.2.1:10080", Host: "tarsbackend-canary.invalid", Upstream: true,
 			}},
 			Path: "/v1/canary", ConfigHash: configHash, RouteHash: routeHash, Agreement: 60,
 		}))
@@ -122,7 +122,7 @@ var _ = Describe("a plan", func() {
 		}
 		Expect(targets).To(Equal([]Target{
 			{Gateway: "infra/public", Listener: "http", Service: "eg/envoy", Address: want, Host: "tarsbackend-canary.invalid"},
-			{Gateway: "infra/public", Listener: "http", Envoy: "eg/e1", Address: "192.0.2.1:10080", Host: "tarsbackend-canary.invalid"},
+			{Gateway: "infra/public", Listener: "http", Envoy: "eg/e1", Address: "192.0.2.1:10080", Host: "tarsbackend-canary.invalid", Upstream: true},
 		}))
 	},
 		Entry("at the listener's port", func(*corev1.Service) {}, "198.51.100.7:80"),
@@ -214,9 +214,9 @@ var _ = Describe("a plan", func() {
 				corev1.ServicePort{Name: "http-80", Port: 80}))
 			in.EndpointSlices = append(in.EndpointSlices, aSlice("shared", 10080, anEndpoint("s", "192.0.2.9")))
 		}, "http 192.0.2.1:10080"),
-		Entry("but not at a listener that is not HTTP", func(in *PlanInput) {
+		Entry("at an HTTPS listener", func(in *PlanInput) {
 			in.Parents[0].Gateway.Spec.Listeners[0].Protocol = gatewayv1.HTTPSProtocolType
-		}),
+		}, "http 192.0.2.1:10080"),
 		Entry("but not at a listener that does not take the route", func(in *PlanInput) {
 			in.Parents[0].Gateway.Spec.Listeners[0].AllowedRoutes = nil
 		}),
@@ -246,9 +246,6 @@ var _ = Describe("a plan", func() {
 			Expect(w.got).To(ConsistOf(ContainSubstring(w.want)))
 		}
 	},
-		Entry("for another protocol", func(in *PlanInput) {
-			in.Parents[0].Gateway.Spec.Listeners[0].Protocol = gatewayv1.HTTPSProtocolType
-		}, "listener http of Gateway infra/public speaks HTTPS", ""),
 		Entry("without a Service", func(in *PlanInput) { in.Services = nil }, "no Service carries Envoy Gateway's labels", ""),
 		Entry("without the port", func(in *PlanInput) { in.Services[0].Spec.Ports = nil }, "", "no Service of its Envoys has port 80"),
 		Entry("without an Envoy", func(in *PlanInput) { in.EndpointSlices = nil }, "", "listener http of Gateway infra/public has no ready Envoy"),
@@ -282,6 +279,26 @@ var _ = Describe("a plan", func() {
 		Entry("below the wildcard of the spec", gatewayv1.Hostname(""), []gatewayv1.Hostname{"*.example.com"}, "tarsbackend-canary.example.com"),
 	)
 
+	It("speaks TLS to an HTTPS listener, and asks TARS once through each Envoy, by plain HTTP where it can", func() {
+		in := anInput()
+		in.Parents[0].Gateway.Spec.Listeners = []gatewayv1.Listener{
+			aListener("a-https", gatewayv1.HTTPSProtocolType, 443, ""), aListener("b-http", gatewayv1.HTTPProtocolType, 80, ""),
+			aListener("c-http", gatewayv1.HTTPProtocolType, 81, ""),
+		}
+		in.Services[0].Spec.ClusterIP = "198.51.100.7"
+		for _, port := range []int32{443, 81} {
+			in.Services[0].Spec.Ports = append(in.Services[0].Spec.Ports, corev1.ServicePort{Name: "http-80", Port: port})
+		}
+		found := map[string][2]bool{}
+		for _, t := range NewPlan(*in).Targets {
+			found[t.Listener+" "+t.Envoy+t.Service] = [2]bool{t.TLS, t.Upstream}
+		}
+		Expect(found).To(Equal(map[string][2]bool{
+			"a-https eg/envoy": {true, false}, "b-http eg/envoy": {false, false}, "c-http eg/envoy": {false, false},
+			"a-https eg/e1": {true, false}, "b-http eg/e1": {false, true}, "c-http eg/e1": {false, false},
+		}))
+	})
+
 	DescribeTable("asks for answers in a row", func(replicas int32, want int) {
 		in := anInput()
 		in.Replicas = replicas
@@ -303,6 +320,7 @@ var _ = Describe("a plan", func() {
 		for _, change := range []func(*Plan){
 			func(p *Plan) { p.Path = "x" }, func(p *Plan) { p.ConfigHash = "x" }, func(p *Plan) { p.RouteHash = "x" },
 			func(p *Plan) { p.Agreement++ }, func(p *Plan) { p.Targets[0].Envoy = "x" }, func(p *Plan) { p.Targets[0].Service = "x" },
+			func(p *Plan) { p.Targets[0].TLS = true }, func(p *Plan) { p.Upstream.Identity = "x" }, func(p *Plan) { p.Upstream.Interval++ },
 			func(p *Plan) { p.Missing[0] = "x" }, func(p *Plan) { p.NotPossible[0] = "x" },
 		} {
 			p := base()

@@ -33,6 +33,8 @@ type Options struct {
 	// Concurrency bounds the questions asked at a time, over all objects.
 	// Default 16.
 	Concurrency int
+	// Vary changes the interval of verifications. Default: by a tenth.
+	Vary func(time.Duration) time.Duration
 	// Logger takes changes of outcome at V(1). Default: none.
 	Logger logr.Logger
 	// Clock waits. Default: the real one.
@@ -48,6 +50,9 @@ func (o *Options) setDefaults() {
 	if o.Logger.GetSink() == nil {
 		o.Logger = logr.Discard()
 	}
+	if o.Vary == nil {
+		o.Vary = vary
+	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
@@ -62,12 +67,17 @@ func setDefault[T int | time.Duration](field *T, value T) {
 // Prober asks the Envoys of every plan it was given. It is safe for use from
 // several goroutines. It asks nothing before Start, and so only on the leader.
 type Prober struct {
-	opts   Options
-	asker  *asker
-	slots  chan struct{}
-	events chan event.GenericEvent
-	wake   chan struct{}
-	wg     sync.WaitGroup
+	opts  Options
+	asker *asker
+	slots chan struct{}
+	// upstreamSlots bound the requests to TARS that run at a time, pace how many
+	// begin in a second.
+	upstreamSlots chan struct{}
+	pace          *pace
+	direct        *direct
+	events        chan event.GenericEvent
+	wake          chan struct{}
+	wg            sync.WaitGroup
 
 	mu      sync.Mutex
 	ctx     context.Context // nil before Start
@@ -82,6 +92,12 @@ type object struct {
 	plan   Plan
 	cancel context.CancelFunc
 	states map[Target]state
+	// upstreams hold one for each target that is marked Upstream.
+	upstreams map[Target]*upstream
+	// models are those that TARS told last; nil: none yet.
+	models []string
+	// direct is the last look at the endpoint from here.
+	direct directFound
 }
 
 // state is the last that was seen of one target.
@@ -90,13 +106,22 @@ type state struct {
 	detail  string
 }
 
+// maxUpstreamRequests bound what waits for TARS at a time: at the bounded rate
+// and with the longest wait for each, this many can be under way.
+const maxUpstreamRequests = MaxUpstreamRate * int(upstreamTimeout/time.Second)
+
 // New makes a Prober, to be added to a manager as a Runnable.
 func New(opts Options) *Prober {
 	opts.setDefaults()
 	return &Prober{
-		opts:    opts,
-		asker:   newAsker(opts.DialTimeout, opts.AnswerTimeout),
-		slots:   make(chan struct{}, opts.Concurrency),
+		opts:  opts,
+		asker: newAsker(opts.DialTimeout, opts.AnswerTimeout),
+		slots: make(chan struct{}, opts.Concurrency),
+
+		upstreamSlots: make(chan struct{}, maxUpstreamRequests),
+		pace:          newPace(MaxUpstreamRate),
+		direct:        newDirect(opts.Clock.Now),
+
 		events:  make(chan event.GenericEvent),
 		wake:    make(chan struct{}, 1),
 		objects: map[types.NamespacedName]*object{},
@@ -139,7 +164,10 @@ func (p *Prober) Set(key types.NamespacedName, plan Plan) {
 	plan.Targets = slices.Clone(plan.Targets)
 	plan.Missing = slices.Clone(plan.Missing)
 	plan.NotPossible = slices.Clone(plan.NotPossible)
-	o := &object{plan: plan, states: firstStates(old, plan)}
+	o := &object{plan: plan, states: firstStates(old, plan), upstreams: p.firstUpstreams(old, plan)}
+	if old != nil && old.plan.Upstream.Identity == plan.Upstream.Identity {
+		o.models = old.models
+	}
 	if old != nil {
 		old.stop()
 	}
@@ -211,7 +239,16 @@ func (p *Prober) Report(key types.NamespacedName, plan Plan) *conditions.CanaryR
 			Gateway: t.Gateway, Listener: t.Listener, Envoy: t.Envoy, Service: t.Service,
 			Outcome: o.states[t].outcome, Detail: o.states[t].detail,
 		})
+		if u := o.upstreams[t]; u != nil {
+			report.Upstream = append(report.Upstream, conditions.UpstreamProbe{
+				Gateway: t.Gateway, Envoy: t.Envoy, Reach: u.reach, Key: u.key,
+			})
+			if looksBlocked(u.reach.Outcome) {
+				report.DirectReach, report.DirectProxy = o.direct.reached, o.direct.proxy
+			}
+		}
 	}
+	report.Models = slices.Clone(o.models)
 	return report
 }
 

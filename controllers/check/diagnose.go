@@ -22,17 +22,20 @@ const (
 
 // layers name where a condition looks, on the way from an app to TARS.
 var layers = map[string]string{
-	v1alpha1.ConditionAccepted:          "the spec, or the Gateway's word on the route",
-	v1alpha1.ConditionResolvedRefs:      "references: Secret, CA, Gateways, Envoy Gateway's APIs",
-	v1alpha1.ConditionProgrammed:        "Envoy Gateway",
-	v1alpha1.ConditionExtProcAvailable:  "external processor",
-	v1alpha1.ConditionDataPlaneVerified: "data plane: the Envoys",
+	v1alpha1.ConditionAccepted:           "the spec, or the Gateway's word on the route",
+	v1alpha1.ConditionResolvedRefs:       "references: Secret, CA, Gateways, Envoy Gateway's APIs",
+	v1alpha1.ConditionProgrammed:         "Envoy Gateway",
+	v1alpha1.ConditionExtProcAvailable:   "external processor",
+	v1alpha1.ConditionDataPlaneVerified:  "data plane: the Envoys",
+	v1alpha1.ConditionUpstreamReachable:  "the way from the Envoys to TARS",
+	v1alpha1.ConditionCredentialVerified: "the TARS key",
 }
 
 // causal is the order in which conditions are gone through.
 var causal = []string{
 	v1alpha1.ConditionAccepted, v1alpha1.ConditionResolvedRefs, v1alpha1.ConditionProgrammed,
 	v1alpha1.ConditionExtProcAvailable, v1alpha1.ConditionDataPlaneVerified,
+	v1alpha1.ConditionUpstreamReachable, v1alpha1.ConditionCredentialVerified,
 }
 
 // diagnose says what keeps a TarsBackend from being Ready, by its status alone:

@@ -24,7 +24,9 @@ const (
 // allTypes are those that are always present, in order.
 var allTypes = []string{
 	v1alpha1.ConditionAccepted, v1alpha1.ConditionResolvedRefs, v1alpha1.ConditionProgrammed,
-	v1alpha1.ConditionExtProcAvailable, v1alpha1.ConditionDataPlaneVerified, v1alpha1.ConditionReady,
+	v1alpha1.ConditionExtProcAvailable, v1alpha1.ConditionDataPlaneVerified,
+	v1alpha1.ConditionUpstreamReachable, v1alpha1.ConditionCredentialVerified, v1alpha1.ConditionModelsResolved,
+	v1alpha1.ConditionReady,
 }
 
 func cond(conditionType string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
@@ -114,10 +116,18 @@ func good() *Observation {
 			}},
 		},
 		Deployment: aDeployment(2),
-		Canary: &CanaryReport{Probes: []Probe{
-			{Gateway: "infra/public", Listener: "http", Envoy: "eg/envoy-1", Outcome: ProbeVerified},
-		}},
+		Canary: &CanaryReport{
+			Probes:   []Probe{{Gateway: "infra/public", Listener: "http", Envoy: "eg/envoy-1", Outcome: ProbeVerified}},
+			Upstream: []UpstreamProbe{answers("infra/public", "eg/envoy-1")},
+			Models:   []string{"gpt-4o-mini", "claude-haiku-4-5", "xai/grok-4.5"},
+		},
 	}
+}
+
+// answers is an Envoy through which TARS takes the key.
+func answers(gateway, envoy string) UpstreamProbe {
+	good := UpstreamVerdict{Outcome: UpstreamServed}
+	return UpstreamProbe{Gateway: gateway, Envoy: envoy, Reach: good, Key: good}
 }
 
 func aRoute(ref gatewayv1.ParentReference) *gatewayv1.HTTPRoute {
@@ -204,6 +214,14 @@ func extProcIs(status metav1.ConditionStatus, reason string, message ...string) 
 
 func dataPlaneIs(status metav1.ConditionStatus, reason string, message ...string) want {
 	return want{v1alpha1.ConditionDataPlaneVerified, status, reason, message}
+}
+
+func upstreamIs(status metav1.ConditionStatus, reason string, message ...string) want {
+	return want{v1alpha1.ConditionUpstreamReachable, status, reason, message}
+}
+
+func keyIs(status metav1.ConditionStatus, reason string, message ...string) want {
+	return want{v1alpha1.ConditionCredentialVerified, status, reason, message}
 }
 
 // check changes a good observation and looks at one condition. Unless that is

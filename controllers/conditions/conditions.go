@@ -21,11 +21,15 @@ type evaluation struct {
 	programmed verdict
 	extProc    verdict
 	dataPlane  verdict
+	upstream   verdict
+	credential verdict
+	models     verdict
 }
 
 // Compute gives all conditions of a TarsBackend: Accepted, ResolvedRefs,
-// Programmed, ExtProcAvailable, DataPlaneVerified and Ready always, Reconciling
-// and Stalled only while they are True. LastTransitionTime is left zero.
+// Programmed, ExtProcAvailable, DataPlaneVerified, UpstreamReachable,
+// CredentialVerified, ModelsResolved and Ready always, Reconciling and Stalled
+// only while they are True. LastTransitionTime is left zero.
 func Compute(o Observation) []metav1.Condition {
 	e := evaluate(o)
 	accepted := e.spec
@@ -40,6 +44,9 @@ func Compute(o Observation) []metav1.Condition {
 		e.programmed.condition(v1alpha1.ConditionProgrammed, generation),
 		e.extProc.condition(v1alpha1.ConditionExtProcAvailable, generation),
 		e.dataPlane.condition(v1alpha1.ConditionDataPlaneVerified, generation),
+		e.upstream.condition(v1alpha1.ConditionUpstreamReachable, generation),
+		e.credential.condition(v1alpha1.ConditionCredentialVerified, generation),
+		e.models.condition(v1alpha1.ConditionModelsResolved, generation),
 		ready.condition(v1alpha1.ConditionReady, generation),
 	}
 	progress := yes(ready.reason, ready.message)
@@ -57,7 +64,7 @@ func evaluate(o Observation) evaluation {
 	if paused(o) {
 		v := verdict{metav1.ConditionUnknown, v1alpha1.ReasonPaused, fmt.Sprintf(
 			"the annotation %s stops the operator from looking; remove it to go on", v1alpha1.AnnotationPaused)}
-		return evaluation{v, v, v, v, v, v}
+		return evaluation{v, v, v, v, v, v, v, v, v}
 	}
 	return evaluation{
 		spec:       spec(o),
@@ -66,6 +73,9 @@ func evaluate(o Observation) evaluation {
 		programmed: afterFailure(o, programmed(o)),
 		extProc:    afterFailure(o, extProcAvailable(o)),
 		dataPlane:  afterFailure(o, dataPlaneVerified(o)),
+		upstream:   afterFailure(o, upstreamReachable(o)),
+		credential: afterFailure(o, credentialVerified(o)),
+		models:     afterFailure(o, modelsResolved(o)),
 	}
 }
 
@@ -79,6 +89,11 @@ func (e evaluation) ready(o Observation) verdict {
 	chain := []verdict{e.spec, e.refs, e.taken, e.programmed, e.extProc}
 	if dataPlaneBlocks(o) {
 		chain = append(chain, e.dataPlane)
+	}
+	for _, v := range []verdict{e.upstream, e.credential} {
+		if v.isFalse() || (dataPlaneBlocks(o) && v.reason != v1alpha1.ReasonVerificationDisabled) {
+			chain = append(chain, v)
+		}
 	}
 	first := slices.IndexFunc(chain, func(v verdict) bool { return !v.isTrue() })
 	if first < 0 {

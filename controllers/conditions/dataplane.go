@@ -36,10 +36,7 @@ func dataPlaneVerified(o Observation) verdict {
 		return v
 	}
 	if len(o.Canary.NotPossible) > 0 {
-		v := pending(list(o.Canary.NotPossible) + "; narrow the parentRef to an HTTP listener by sectionName, " +
-			"or set readiness.dataPlane to Informational to be Ready without this proof")
-		v.reason = v1alpha1.ReasonProbeNotPossible
-		return v
+		return notPossible(list(o.Canary.NotPossible))
 	}
 	if len(o.Parents) == 0 {
 		return pending("no Gateway to ask")
@@ -82,15 +79,12 @@ func isOf(probe Probe, p Parent) bool {
 // probesFound sums up probes.
 func probesFound(probes []Probe) verdict {
 	for _, bad := range badOutcomes {
-		var messages []string
-		for _, p := range probes {
-			if p.Outcome == bad.outcome {
-				messages = append(messages, fmt.Sprintf("%s (%s) %s", who(p), at(p), p.Detail))
-			}
-		}
-		if len(messages) > 0 {
+		if messages := messagesOf(probes, bad.outcome); len(messages) > 0 {
 			return no(bad.reason, list(messages))
 		}
+	}
+	if messages := messagesOf(probes, ProbeImpossible); len(messages) > 0 {
+		return notPossible(list(messages))
 	}
 	verified := map[string]bool{}
 	for _, p := range probes {
@@ -107,6 +101,17 @@ func probesFound(probes []Probe) verdict {
 		}
 	}
 	return yes(v1alpha1.ReasonVerified, "every ready Envoy answers with the current configuration")
+}
+
+// messagesOf are what the probes of an outcome tell.
+func messagesOf(probes []Probe, outcome ProbeOutcome) []string {
+	var messages []string
+	for _, p := range probes {
+		if p.Outcome == outcome {
+			messages = append(messages, fmt.Sprintf("%s (%s) %s", who(p), at(p), p.Detail))
+		}
+	}
+	return messages
 }
 
 func at(p Probe) string {

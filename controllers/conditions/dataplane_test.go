@@ -92,7 +92,13 @@ var _ = DescribeTable("DataPlaneVerified", check,
 		dataPlaneIs(isFalse, v1alpha1.ReasonNoReadyEnvoy, "listener http has no ready Envoy")),
 	Entry("is Unknown when a listener cannot be asked, and says what to do", func(o *Observation) {
 		o.Canary.NotPossible = []string{"listener https speaks HTTPS"}
-	}, dataPlaneIs(isUnknown, v1alpha1.ReasonProbeNotPossible, "listener https speaks HTTPS", "sectionName", "Informational")),
+	}, dataPlaneIs(isUnknown, v1alpha1.ReasonProbeNotPossible, "listener https speaks HTTPS", "readiness.dataPlane to Informational")),
+	Entry("is Unknown when an Envoy turns out not to let the operator ask", also(ProbeImpossible, "asks for a client certificate"),
+		dataPlaneIs(isUnknown, v1alpha1.ReasonProbeNotPossible, "Envoy eg/envoy-2", "asks for a client certificate", "Informational")),
+	Entry("says what is bad before what turns out impossible", func(o *Observation) {
+		also(ProbeImpossible, "i")(o)
+		also(ProbeStale, "s")(o)
+	}, dataPlaneIs(isFalse, v1alpha1.ReasonStaleConfiguration)),
 	Entry("says what is bad before what cannot be asked", func(o *Observation) {
 		o.Canary.NotPossible = []string{"listener https speaks HTTPS"}
 		o.Canary.Probes[0].Outcome = ProbeStale

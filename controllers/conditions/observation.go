@@ -100,6 +100,14 @@ type CanaryReport struct {
 	NotPossible []string
 	// Missing names the parents that have no ready Envoy.
 	Missing []string
+	// Upstream holds one entry per Envoy of each Gateway.
+	Upstream []UpstreamProbe
+	// Models are the ids of the models that the key reaches, as TARS last told;
+	// nil: not known.
+	Models []string
+	// DirectReach says that the operator itself reached the endpoint while an
+	// Envoy did not; DirectProxy, that it did so through its own HTTPS_PROXY.
+	DirectReach, DirectProxy bool
 }
 
 // ProbeOutcome classifies what came back.
@@ -117,6 +125,9 @@ const (
 	ProbeStale ProbeOutcome = "Stale"
 	// ProbeWrong means that an answer came that no canary gives.
 	ProbeWrong ProbeOutcome = "Wrong"
+	// ProbeImpossible means that the listener does not let the operator ask: it
+	// wants a client certificate or the PROXY protocol, or lets no packet through.
+	ProbeImpossible ProbeOutcome = "Impossible"
 	// ProbeUnreachable means no connection, or no answer in time.
 	ProbeUnreachable ProbeOutcome = "Unreachable"
 )
@@ -136,4 +147,59 @@ type Probe struct {
 	// Detail says in words what came instead of the canary's answer, without
 	// anything of the answer's body; empty when verified.
 	Detail string
+}
+
+// UpstreamOutcome classifies what came back from TARS through an Envoy.
+type UpstreamOutcome string
+
+const (
+	// UpstreamPending means that there is no verdict yet; the detail tells what
+	// the last attempt met, if there was one.
+	UpstreamPending UpstreamOutcome = "Pending"
+	// UpstreamJoined means an Envoy that appeared after all others had a good
+	// verdict, and that was not asked yet.
+	UpstreamJoined UpstreamOutcome = "Joined"
+	// UpstreamServed means an answer of TARS; for the key, its list of models.
+	UpstreamServed UpstreamOutcome = "Served"
+	// UpstreamRejected means that TARS rejects the key.
+	UpstreamRejected UpstreamOutcome = "Rejected"
+	// UpstreamNoCredits means that TARS wants to be paid.
+	UpstreamNoCredits UpstreamOutcome = "NoCredits"
+	// UpstreamRateLimited means 429 of TARS.
+	UpstreamRateLimited UpstreamOutcome = "RateLimited"
+	// UpstreamNotServing means 5xx of TARS.
+	UpstreamNotServing UpstreamOutcome = "NotServing"
+	// UpstreamNotFound means that there is no list of models.
+	UpstreamNotFound UpstreamOutcome = "NotFound"
+	// UpstreamUnexpected means an answer that TARS does not give.
+	UpstreamUnexpected UpstreamOutcome = "Unexpected"
+	// UpstreamNoAddress means that Envoy has no address for the host name.
+	UpstreamNoAddress UpstreamOutcome = "NoAddress"
+	// UpstreamTLS means that TLS failed.
+	UpstreamTLS UpstreamOutcome = "TLS"
+	// UpstreamRefused means that the connection was refused.
+	UpstreamRefused UpstreamOutcome = "Refused"
+	// UpstreamTimeout means no connection, or no answer, in time.
+	UpstreamTimeout UpstreamOutcome = "Timeout"
+	// UpstreamBroken means a connection that broke.
+	UpstreamBroken UpstreamOutcome = "Broken"
+	// UpstreamImpossible means that a filter of the Gateway or the external
+	// processor does not let the request through to TARS.
+	UpstreamImpossible UpstreamOutcome = "Impossible"
+)
+
+// UpstreamVerdict is an outcome that three requests in a row agree on, or one
+// where it is good.
+type UpstreamVerdict struct {
+	Outcome UpstreamOutcome
+	// Detail says in words what came, without anything of the answer's body.
+	Detail string
+}
+
+// UpstreamProbe is what is known of the way to TARS through one Envoy.
+type UpstreamProbe struct {
+	// Gateway and Envoy are those of Probe.
+	Gateway, Envoy string
+	// Reach is about the way, Key about the key that Envoy puts on.
+	Reach, Key UpstreamVerdict
 }

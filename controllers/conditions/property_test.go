@@ -27,42 +27,48 @@ const (
 // withoutEvidence are changes that take one piece of evidence away or make it
 // old: none of them may leave Ready True.
 var withoutEvidence = map[string]func(*Observation){
-	"not resolved":           func(o *Observation) { o.Resolved = false },
-	"no parents":             func(o *Observation) { o.Parents = nil },
-	"no Gateway":             func(o *Observation) { o.Parents[0].Gateway = nil },
-	"no class":               func(o *Observation) { o.Parents[0].ControllerName = "" },
-	"not controlled":         func(o *Observation) { o.Parents[0].Controlled = false },
-	"not applied":            func(o *Observation) { o.Applied = false },
-	"no config hash":         func(o *Observation) { o.ConfigHash = "" },
-	"failure":                func(o *Observation) { o.Failure = "timeout" },
-	"no route":               func(o *Observation) { o.Route = nil },
-	"silent route":           func(o *Observation) { o.Route.Status.Parents = nil },
-	"old route":              func(o *Observation) { o.Route.Generation++ },
-	"no Accepted":            func(o *Observation) { drop(&o.Route.Status.Parents[0].Conditions, "Accepted") },
-	"no ResolvedRefs":        func(o *Observation) { drop(&o.Route.Status.Parents[0].Conditions, "ResolvedRefs") },
-	"no extension policy":    func(o *Observation) { o.ExtensionPolicy = nil },
-	"silent extension":       func(o *Observation) { o.ExtensionPolicy.Status.Ancestors = nil },
-	"old extension":          func(o *Observation) { o.ExtensionPolicy.Generation++ },
-	"no traffic policy":      func(o *Observation) { o.TrafficPolicy = nil },
-	"silent traffic policy":  func(o *Observation) { o.TrafficPolicy.Status.Ancestors = nil },
-	"old traffic policy":     func(o *Observation) { o.TrafficPolicy.Generation++ },
-	"no backend":             func(o *Observation) { o.Endpoint = nil },
-	"silent backend":         func(o *Observation) { o.Endpoint.Status.Conditions = nil },
-	"old backend":            func(o *Observation) { o.Endpoint.Generation++ },
-	"no deployment":          func(o *Observation) { o.Deployment = nil },
-	"old deployment":         func(o *Observation) { o.Deployment.Generation++ },
-	"other deployment":       func(o *Observation) { o.Deployment.Spec.Template.Annotations = nil },
-	"no canary":              func(o *Observation) { o.Canary = nil },
-	"empty canary":           func(o *Observation) { o.Canary.Probes = nil },
-	"pending canary":         func(o *Observation) { o.Canary.Probes[0].Outcome = ProbePending },
-	"canary elsewhere":       func(o *Observation) { o.Canary.Probes[0].Gateway = "infra/other" },
-	"silent Gateway":         func(o *Observation) { o.gateway().Status.Conditions = nil },
-	"old Gateway":            func(o *Observation) { o.gateway().Generation++ },
-	"no Gateway.Programmed":  func(o *Observation) { drop(&o.gateway().Status.Conditions, "Programmed") },
-	"no Gateway.Accepted":    func(o *Observation) { drop(&o.gateway().Status.Conditions, "Accepted") },
-	"silent listener":        func(o *Observation) { o.gateway().Status.Listeners = nil },
-	"paused":                 func(o *Observation) { o.Backend.Annotations = map[string]string{v1alpha1.AnnotationPaused: "true"} },
-	"another's route status": func(o *Observation) { o.Route.Status.Parents[0].ControllerName = otherGateway },
+	"not resolved":             func(o *Observation) { o.Resolved = false },
+	"no parents":               func(o *Observation) { o.Parents = nil },
+	"no Gateway":               func(o *Observation) { o.Parents[0].Gateway = nil },
+	"no class":                 func(o *Observation) { o.Parents[0].ControllerName = "" },
+	"not controlled":           func(o *Observation) { o.Parents[0].Controlled = false },
+	"not applied":              func(o *Observation) { o.Applied = false },
+	"no config hash":           func(o *Observation) { o.ConfigHash = "" },
+	"failure":                  func(o *Observation) { o.Failure = "timeout" },
+	"no route":                 func(o *Observation) { o.Route = nil },
+	"silent route":             func(o *Observation) { o.Route.Status.Parents = nil },
+	"old route":                func(o *Observation) { o.Route.Generation++ },
+	"no Accepted":              func(o *Observation) { drop(&o.Route.Status.Parents[0].Conditions, "Accepted") },
+	"no ResolvedRefs":          func(o *Observation) { drop(&o.Route.Status.Parents[0].Conditions, "ResolvedRefs") },
+	"no extension policy":      func(o *Observation) { o.ExtensionPolicy = nil },
+	"silent extension":         func(o *Observation) { o.ExtensionPolicy.Status.Ancestors = nil },
+	"old extension":            func(o *Observation) { o.ExtensionPolicy.Generation++ },
+	"no traffic policy":        func(o *Observation) { o.TrafficPolicy = nil },
+	"silent traffic policy":    func(o *Observation) { o.TrafficPolicy.Status.Ancestors = nil },
+	"old traffic policy":       func(o *Observation) { o.TrafficPolicy.Generation++ },
+	"no backend":               func(o *Observation) { o.Endpoint = nil },
+	"silent backend":           func(o *Observation) { o.Endpoint.Status.Conditions = nil },
+	"old backend":              func(o *Observation) { o.Endpoint.Generation++ },
+	"no deployment":            func(o *Observation) { o.Deployment = nil },
+	"old deployment":           func(o *Observation) { o.Deployment.Generation++ },
+	"other deployment":         func(o *Observation) { o.Deployment.Spec.Template.Annotations = nil },
+	"no canary":                func(o *Observation) { o.Canary = nil },
+	"empty canary":             func(o *Observation) { o.Canary.Probes = nil },
+	"pending canary":           func(o *Observation) { o.Canary.Probes[0].Outcome = ProbePending },
+	"canary elsewhere":         func(o *Observation) { o.Canary.Probes[0].Gateway = "infra/other" },
+	"upstream not asked":       func(o *Observation) { o.Canary.Upstream = nil },
+	"upstream asked of others": func(o *Observation) { o.Canary.Upstream[0].Gateway = "infra/other" },
+	"upstream pending":         func(o *Observation) { o.Canary.Upstream[0].Reach.Outcome = UpstreamPending },
+	"key pending":              func(o *Observation) { o.Canary.Upstream[0].Key.Outcome = UpstreamPending },
+	"upstream only joined":     func(o *Observation) { o.Canary.Upstream[0].Reach.Outcome = UpstreamJoined },
+	"key only joined":          func(o *Observation) { o.Canary.Upstream[0].Key.Outcome = UpstreamJoined },
+	"silent Gateway":           func(o *Observation) { o.gateway().Status.Conditions = nil },
+	"old Gateway":              func(o *Observation) { o.gateway().Generation++ },
+	"no Gateway.Programmed":    func(o *Observation) { drop(&o.gateway().Status.Conditions, "Programmed") },
+	"no Gateway.Accepted":      func(o *Observation) { drop(&o.gateway().Status.Conditions, "Accepted") },
+	"silent listener":          func(o *Observation) { o.gateway().Status.Listeners = nil },
+	"paused":                   func(o *Observation) { o.Backend.Annotations = map[string]string{v1alpha1.AnnotationPaused: "true"} },
+	"another's route status":   func(o *Observation) { o.Route.Status.Parents[0].ControllerName = otherGateway },
 }
 
 func drop(all *[]metav1.Condition, conditionType string) {
@@ -73,10 +79,23 @@ func drop(all *[]metav1.Condition, conditionType string) {
 var harmless = map[string]func(*Observation){
 	"informational": func(o *Observation) { o.Backend.Spec.Readiness.DataPlane = v1alpha1.ReadinessInformational },
 	"no address":    noAddress,
-	"joined":        also(ProbeJoined, ""),
-	"hostnames":     hostnames("a.example.com"),
-	"one ready":     func(o *Observation) { o.Deployment.Status.AvailableReplicas = 1 },
-	"merged":        func(o *Observation) { o.extensionPolicySays(cond("Merged", isTrue, "Merged", "")) },
+	"not verified": func(o *Observation) {
+		o.Backend.Spec.Credential.Verification.Mode = v1alpha1.VerificationDisabled
+		o.Canary.Upstream[0].Key.Outcome = UpstreamPending
+	},
+	"models missing": func(o *Observation) { o.Canary.Models = []string{} },
+	"models unknown": func(o *Observation) { o.Canary.Models = nil },
+	"direct":         func(o *Observation) { o.Canary.DirectReach = true },
+	"upstream joined": func(o *Observation) {
+		o.Canary.Upstream = append(o.Canary.Upstream, UpstreamProbe{
+			Gateway: "infra/public", Envoy: "eg/envoy-2",
+			Reach: UpstreamVerdict{Outcome: UpstreamJoined}, Key: UpstreamVerdict{Outcome: UpstreamJoined},
+		})
+	},
+	"joined":    also(ProbeJoined, ""),
+	"hostnames": hostnames("a.example.com"),
+	"one ready": func(o *Observation) { o.Deployment.Status.AvailableReplicas = 1 },
+	"merged":    func(o *Observation) { o.extensionPolicySays(cond("Merged", isTrue, "Merged", "")) },
 	"invalid left": func(o *Observation) {
 		set(&o.Endpoint.Status.Conditions, observed(cond("Invalid", isFalse, "Accepted", ""), 4))
 	},
@@ -103,6 +122,14 @@ func changes() []func(*Observation) {
 	}
 	for _, outcome := range []ProbeOutcome{ProbeUnreachable, ProbeStale} {
 		all = append(all, also(outcome, "detail"))
+	}
+	for _, fault := range reachFaults {
+		all = append(all, func(o *Observation) {
+			o.Canary.Upstream[0].Reach = UpstreamVerdict{fault.outcome, "said Bearer " + planted}
+		})
+	}
+	for _, fault := range keyFaults {
+		all = append(all, func(o *Observation) { o.Canary.Upstream[0].Key = UpstreamVerdict{fault.outcome, ""} })
 	}
 	return append(all,
 		func(o *Observation) { o.Conflicts = []Finding{{Reason: v1alpha1.ReasonNameConflict, Message: "m"}} },
@@ -161,10 +188,7 @@ func checkInvariants(o *Observation) {
 	progress := types[len(allTypes):]
 	Expect(len(progress)).To(BeNumerically("<=", 1))
 
-	blocking := allTypes[:len(allTypes)-1]
-	if o.Backend.Spec.Readiness.DataPlane == v1alpha1.ReadinessInformational {
-		blocking = blocking[:len(blocking)-1]
-	}
+	blocking := blockingTypes(o, computed)
 	statuses := map[metav1.ConditionStatus]int{}
 	for _, t := range blocking {
 		statuses[meta.FindStatusCondition(computed, t).Status]++
@@ -189,6 +213,28 @@ func checkInvariants(o *Observation) {
 			Expect(c.Reason).To(MatchRegexp(aReason.String()))
 		}
 	}
+}
+
+// blockingTypes are those of the conditions that Ready has to wait for.
+func blockingTypes(o *Observation, computed []metav1.Condition) []string {
+	informational := o.Backend.Spec.Readiness.DataPlane == v1alpha1.ReadinessInformational
+	var blocking []string
+	for _, t := range allTypes {
+		c := meta.FindStatusCondition(computed, t)
+		waits := true
+		switch t {
+		case v1alpha1.ConditionReady, v1alpha1.ConditionModelsResolved:
+			waits = false
+		case v1alpha1.ConditionDataPlaneVerified:
+			waits = !informational
+		case v1alpha1.ConditionUpstreamReachable, v1alpha1.ConditionCredentialVerified:
+			waits = c.Status == isFalse || (!informational && c.Reason != v1alpha1.ReasonVerificationDisabled)
+		}
+		if waits {
+			blocking = append(blocking, t)
+		}
+	}
+	return blocking
 }
 
 // kstatus follows the rules of cli-utils for an object whose
@@ -238,7 +284,7 @@ var _ = Describe("Compute", func() {
 				ready++
 			}
 		}
-		Expect(ready).To(And(BeNumerically(">", rounds/20), BeNumerically("<", rounds/2)), "the sample is of use")
+		Expect(ready).To(And(BeNumerically(">", rounds/25), BeNumerically("<", rounds/2)), "the sample is of use")
 	})
 	It("keeps them for an observation of nothing", func() {
 		checkInvariants(&Observation{Backend: good().Backend})

@@ -34,6 +34,8 @@ var links = []struct {
 	}},
 	{v1alpha1.ReasonScaledToZero, func(o *Observation) { *o.Deployment.Spec.Replicas = 0 }},
 	{v1alpha1.ReasonUnexpectedAnswer, func(o *Observation) { o.Canary.Probes[0].Outcome = ProbeWrong }},
+	{v1alpha1.ReasonTLSFailed, func(o *Observation) { o.Canary.Upstream[0].Reach.Outcome = UpstreamTLS }},
+	{v1alpha1.ReasonKeyRejected, func(o *Observation) { o.Canary.Upstream[0].Key.Outcome = UpstreamRejected }},
 }
 
 var _ = Describe("Ready", func() {
@@ -105,8 +107,21 @@ var _ = Describe("Ready", func() {
 			Expect(compute(o, v1alpha1.ConditionDataPlaneVerified).Status).To(Equal(isUnknown))
 			Expect(compute(o, v1alpha1.ConditionReconciling)).To(BeNil())
 		})
+		It("does not wait for what the upstream would tell, and says no to bad news of it", func() {
+			for _, outcome := range []UpstreamOutcome{UpstreamPending, UpstreamImpossible, UpstreamUnexpected} {
+				o := informational()
+				o.Canary.Upstream[0].Reach.Outcome, o.Canary.Upstream[0].Key.Outcome = outcome, outcome
+				Expect(compute(o, v1alpha1.ConditionReady).Status).To(Equal(isTrue))
+			}
+			o := informational()
+			o.Canary.Upstream[0].Key.Outcome = UpstreamNoCredits
+			Expect(compute(o, v1alpha1.ConditionReady).Reason).To(Equal(v1alpha1.ReasonCreditsExhausted))
+		})
 		It("still waits for everything else", func() {
-			for _, l := range links[:len(links)-1] {
+			for _, l := range links {
+				if l.reason == v1alpha1.ReasonUnexpectedAnswer {
+					continue // DataPlaneVerified's
+				}
 				o := informational()
 				l.breaks(o)
 				Expect(compute(o, v1alpha1.ConditionReady).Reason).To(Equal(l.reason))

@@ -60,6 +60,7 @@ func Build(in Input) (Objects, error) {
 		ConfigHash: configHash,
 		RouteHash:  routeHash,
 		CanaryPath: CanaryPath(in.Backend),
+		PassToken:  passToken(in.Backend),
 	}, nil
 }
 

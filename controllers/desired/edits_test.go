@@ -47,17 +47,23 @@ var edits = map[string]edit{
 	"endpoint.tls.validation.caCertificateRefs": {func(s *v1alpha1.TarsBackendSpec) { s.Endpoint.TLS = nil }, []string{"Backend tars"}},
 	"credential.secretRef.name":                 {func(s *v1alpha1.TarsBackendSpec) { s.Credential.SecretRef.Name = "other" }, nothing},
 	"credential.secretRef.key":                  {func(s *v1alpha1.TarsBackendSpec) { s.Credential.SecretRef.Key = "other" }, nothing},
-	"models.allow":                              {func(s *v1alpha1.TarsBackendSpec) { s.Models.Allow = []string{"*"} }, configOnly},
-	"models.aliases[].name":                     {func(s *v1alpha1.TarsBackendSpec) { s.Models.Aliases[0].Name = "quick" }, configOnly},
-	"models.aliases[].model":                    {func(s *v1alpha1.TarsBackendSpec) { s.Models.Aliases[0].Model = "gpt-5" }, configOnly},
-	"unlistedPaths":                             {func(s *v1alpha1.TarsBackendSpec) { s.UnlistedPaths = v1alpha1.UnlistedPathsDeny }, configOnly},
-	"timeouts.connect":                          {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.Connect = new(gatewayv1.Duration("1s")) }, policyOnly},
-	"timeouts.streamIdle":                       {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.StreamIdle = nil }, policyOnly},
-	"timeouts.request":                          {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.Request = nil }, routeOnly},
-	"retry.attempts":                            {func(s *v1alpha1.TarsBackendSpec) { s.Retry.Attempts = new(int32(0)) }, policyOnly},
-	"retry.codes":                               {func(s *v1alpha1.TarsBackendSpec) { s.Retry.Codes = nil }, policyOnly},
-	"requestBody.maxSize":                       {func(s *v1alpha1.TarsBackendSpec) { s.RequestBody = nil }, configOnly},
-	"extProc.replicas":                          {func(s *v1alpha1.TarsBackendSpec) { s.ExtProc.Replicas = new(int32(2)) }, podsOnly},
+	"credential.verification.mode": {func(s *v1alpha1.TarsBackendSpec) {
+		s.Credential.Verification.Mode = v1alpha1.VerificationDisabled
+	}, nothing},
+	"credential.verification.interval": {func(s *v1alpha1.TarsBackendSpec) {
+		s.Credential.Verification.Interval = new(gatewayv1.Duration("1h"))
+	}, nothing},
+	"models.allow":           {func(s *v1alpha1.TarsBackendSpec) { s.Models.Allow = []string{"*"} }, configOnly},
+	"models.aliases[].name":  {func(s *v1alpha1.TarsBackendSpec) { s.Models.Aliases[0].Name = "quick" }, configOnly},
+	"models.aliases[].model": {func(s *v1alpha1.TarsBackendSpec) { s.Models.Aliases[0].Model = "gpt-5" }, configOnly},
+	"unlistedPaths":          {func(s *v1alpha1.TarsBackendSpec) { s.UnlistedPaths = v1alpha1.UnlistedPathsDeny }, configOnly},
+	"timeouts.connect":       {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.Connect = new(gatewayv1.Duration("1s")) }, policyOnly},
+	"timeouts.streamIdle":    {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.StreamIdle = nil }, policyOnly},
+	"timeouts.request":       {func(s *v1alpha1.TarsBackendSpec) { s.Timeouts.Request = nil }, routeOnly},
+	"retry.attempts":         {func(s *v1alpha1.TarsBackendSpec) { s.Retry.Attempts = new(int32(0)) }, policyOnly},
+	"retry.codes":            {func(s *v1alpha1.TarsBackendSpec) { s.Retry.Codes = nil }, policyOnly},
+	"requestBody.maxSize":    {func(s *v1alpha1.TarsBackendSpec) { s.RequestBody = nil }, configOnly},
+	"extProc.replicas":       {func(s *v1alpha1.TarsBackendSpec) { s.ExtProc.Replicas = new(int32(2)) }, podsOnly},
 	"extProc.resources": {func(s *v1alpha1.TarsBackendSpec) {
 		s.ExtProc.Resources.Limits[corev1.ResourceMemory] = resource.MustParse("300Mi")
 	}, podsOnly},

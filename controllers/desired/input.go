@@ -47,4 +47,6 @@ type Objects struct {
 	RouteHash string
 	// CanaryPath is the path that the operator probes.
 	CanaryPath string
+	// PassToken signs the operator's tickets to TARS.
+	PassToken string
 }

@@ -96,7 +96,7 @@ func (s *Survey) credential(ctx context.Context, source Source, resolver control
 
 func (s *Survey) authorities(ctx context.Context, source Source, resolver controllers.Resolver) error {
 	b := s.Seen.Backend
-	findings, err := resolver.CA(ctx, b)
+	_, findings, err := resolver.CA(ctx, b)
 	if err != nil {
 		return fmt.Errorf("looking for the certificate authorities: %w", err)
 	}

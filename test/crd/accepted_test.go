@@ -61,6 +61,11 @@ var _ = Describe("A TarsBackend is accepted", func() {
 		Entry("a Secret that begins with the last digit", secretRef(`name: 9z.0a`)),
 		Entry("a Secret that begins with the last letter", secretRef(`name: z9-0`)),
 		Entry("a Secret with a name of 253 characters", secretRef(`name: `+text(253))),
+		Entry("no verification", verification(`mode: Disabled`)),
+		Entry("empty verification", verification(``)),
+		Entry("verification each minute", verification(`mode: Periodic, interval: 1m`)),
+		Entry("verification each 60000ms", verification(`interval: 60000ms`)),
+		Entry("verification each day", verification(`interval: 24h`)),
 		Entry("a key with every kind of character", secretRef(`name: s, key: "-._azAZ09"`)),
 		Entry("a key of 253 characters", secretRef(`name: s, key: `+text(253))),
 

@@ -32,6 +32,8 @@ credential:
   secretRef:
     name: tars-api-key
     key: apiKey
+  verification:
+    mode: Periodic
 readiness:
   dataPlane: Required
 `
@@ -52,7 +54,7 @@ var _ = Describe("Defaults", func() {
 parentRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}]
 pathPrefix: /llm
 endpoint: {hostname: eu.example.com, port: 8443}
-credential: {secretRef: {name: s, key: other}}
+credential: {secretRef: {name: s, key: other}, verification: {mode: Disabled}}
 readiness: {dataPlane: Informational}
 models: {}
 timeouts: {}

@@ -22,6 +22,11 @@ func secretRef(fields string) string {
 	return `credential: {secretRef: {` + fields + `}}`
 }
 
+// verification sets spec.credential.verification.
+func verification(fields string) string {
+	return `credential: {secretRef: {name: s}, verification: {` + fields + `}}`
+}
+
 var endpointRefusals = []refusal{
 	{"an endpoint given as a URL", `endpoint: {hostname: "https://api.router.tetrate.ai"}`, "spec.endpoint.hostname", endpointName},
 	{"an endpoint with a path", `endpoint: {hostname: api.router.tetrate.ai/v1}`, "spec.endpoint.hostname", endpointName},

@@ -6,10 +6,16 @@ const (
 	maxSizeMessage  = "requestBody.maxSize must be between 1Ki and 256Mi: write for example 32Mi"
 	maxSizePath     = "spec.requestBody.maxSize"
 	connectMessage  = "timeouts.connect must be a duration above 0s: write for example 10s"
+	intervalMessage = "credential.verification.interval must be between 1m and 24h: write for example 10m"
 	durationMessage = `should match '^([0-9]{1,5}(h|m|s|ms)){1,4}$'`
 )
 
 var limitRefusals = []refusal{
+	{"verification in another mode", verification(`mode: Once`), "spec.credential.verification.mode", `supported values: "Periodic", "Disabled"`},
+	{"verification more than once a minute", verification(`interval: 59s`), "spec.credential.verification.interval", intervalMessage},
+	{"verification less than once a day", verification(`interval: 24h1ms`), "spec.credential.verification.interval", intervalMessage},
+	{"verification now and then", verification(`interval: often`), "spec.credential.verification.interval", durationMessage},
+
 	{"a connect timeout of 0s", `timeouts: {connect: 0s}`, "spec.timeouts.connect", connectMessage},
 	{"a connect timeout of 0h0ms", `timeouts: {connect: 0h0ms}`, "spec.timeouts.connect", connectMessage},
 	{"a connect timeout that is no duration", `timeouts: {connect: soon}`, "spec.timeouts.connect", durationMessage},

@@ -202,6 +202,7 @@ var _ = Describe("The CRD", func() {
 			"status.parents[].conditions": "maptype",
 			"status.parents[].addresses":  "atomic",
 			"status.urls":                 "atomic",
+			"status.models.missing":       "atomic",
 		}))
 	})
 

@@ -40,6 +40,10 @@ var statusRefusals = []refusal{
 	{"a url of 1025 characters", `urls: [{api: OpenAI, url: ` + text(1025) + `}]`, "status.urls[0].url", "may not be more than 1024 bytes"},
 	{"a key in place of its fingerprint", `credential: {fingerprint: sk-secret}`, "status.credential.fingerprint", "should match '^sha256:[0-9a-f]{8}$'"},
 	{"a whole SHA-256, from which a weak key could be guessed", `credential: {fingerprint: "sha256:0123456789abcdef"}`, "status.credential.fingerprint", "should match '^sha256:[0-9a-f]{8}$'"},
+	{"models without a number", `models: {missing: [a]}`, "status.models.available", "Required value"},
+	{"a negative number of models", `models: {available: -1}`, "status.models.available", "greater than or equal to 0"},
+	{"more than 320 missing models", `models: {available: 0, missing: ` + listOf(321, `m%d`) + `}`, "status.models.missing", "must have at most 320 items"},
+	{"a missing model of 257 characters", `models: {available: 0, missing: [` + text(257) + `]}`, "status.models.missing[0]", "may not be more than 256 bytes"},
 	{"a hash of 65 characters", `extProc: {configHash: ` + text(65) + `}`, "status.extProc.configHash", "may not be more than 64 bytes"},
 }
 
@@ -62,6 +66,8 @@ var _ = Describe("A status", func() {
 		Entry("64 urls", `urls: `+listOf(64, `{api: Anthropic, url: "http://h%d"}`)),
 		Entry("a url of 1024 characters", `urls: [{api: OpenAI, url: `+text(1024)+`}]`),
 		Entry("a fingerprint", `credential: {fingerprint: "sha256:1f3a9c2e"}`),
+		Entry("no model, and 320 missing", `models: {available: 0, missing: `+listOf(320, `m%d`)+`}`),
+		Entry("a missing model of 256 characters", `models: {available: 163, missing: [`+text(256)+`]}`),
 		Entry("a hash of 64 characters", `extProc: {configHash: `+text(64)+`}`),
 		Entry("the longest message there may be", `conditions: [`+condition("Ready", text(32768))+`]`),
 	)
@@ -125,6 +131,7 @@ var _ = Describe("kubectl", func() {
 observedGeneration: 1
 urls: [{api: OpenAI, url: "http://192.0.2.1/v1"}, {api: Anthropic, url: "http://192.0.2.1"}]
 credential: {fingerprint: "sha256:1f3a9c2e"}
+models: {available: 163}
 conditions: [` + condition("Accepted", "another") + `, ` + condition("Ready", "traffic works") + `]`)
 		u.Object["status"] = status
 		Expect(api.Status().Update(ctx, u)).To(Succeed())
@@ -138,12 +145,12 @@ conditions: [` + condition("Accepted", "another") + `, ` + condition("Ready", "t
 			}
 			columns = append(columns, name)
 		}
-		Expect(columns).To(Equal([]string{"Name", "Ready", "Reason", "URL", "Credential (wide)", "Message (wide)", "Age"}))
+		Expect(columns).To(Equal([]string{"Name", "Ready", "Reason", "Models", "URL", "Credential (wide)", "Message (wide)", "Age"}))
 		Expect(table.Rows).To(HaveLen(1))
-		Expect(table.Rows[0].Cells[:6]).To(Equal([]any{
-			u.GetName(), "True", "R", "http://192.0.2.1/v1", "sha256:1f3a9c2e", "traffic works",
+		Expect(table.Rows[0].Cells[:7]).To(Equal([]any{
+			u.GetName(), "True", "R", int64(163), "http://192.0.2.1/v1", "sha256:1f3a9c2e", "traffic works",
 		}))
-		Expect(table.Rows[0].Cells[6]).To(MatchRegexp(`^\d+s$`))
+		Expect(table.Rows[0].Cells[7]).To(MatchRegexp(`^\d+s$`))
 	})
 })
 

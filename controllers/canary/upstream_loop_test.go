@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package canary
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/controllers/conditions"
+	"github.com/tars-operator/tars-operator/extproc/config"
+)
+
+// tars is an Envoy that serves, and what is behind it.
+type tars struct {
+	*envoyServer
+
+	mu       sync.Mutex
+	requests []string // methods of what got through
+	tickets  []string
+	answer   atomic.Pointer[http.HandlerFunc]
+}
+
+func newTARS(answer http.HandlerFunc) *tars {
+	b := &tars{}
+	b.says(answer)
+	b.envoyServer = newEnvoy(func(w http.ResponseWriter, r *http.Request) {
+		ticket := r.Header.Get(config.HeaderProbe)
+		if ticket == "" {
+			right(w, r)
+			return
+		}
+		b.mu.Lock()
+		b.requests = append(b.requests, r.Method)
+		b.tickets = append(b.tickets, ticket)
+		b.mu.Unlock()
+		stamp(w, configHash, routeHash)
+		(*b.answer.Load())(w, r)
+	})
+	return b
+}
+
+func (b *tars) says(h http.HandlerFunc) { b.answer.Store(&h) }
+
+func (b *tars) got() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.requests)
+}
+
+// upstreamSays answers in TARS's name.
+func upstreamSays(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(config.HeaderProbe, config.ProbeFromTARS)
+		w.Header().Set("content-type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body)) //nolint:errcheck // to a test's client
+	}
+}
+
+func envoySays(details string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(config.HeaderProbe, config.ProbeFromGateway)
+		w.Header().Set(config.HeaderProbeDetails, details)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+const list = `{"data":[{"id":"b"},{"id":"a"}]}`
+
+func (b *tars) plan(identity string) Plan {
+	t := b.target("eg/e1")
+	t.Upstream = true
+	p := testPlan(t)
+	p.Upstream = Upstream{Identity: identity, PassToken: "token", Verify: true, Interval: interval}
+	return p
+}
+
+func (r *rig) upstreams(p Plan) []conditions.UpstreamProbe {
+	report := r.Report(key, p)
+	if report == nil {
+		return nil
+	}
+	return report.Upstream
+}
+
+// verdicts waits for what is known of the way to TARS.
+func (r *rig) verdicts(p Plan, want ...conditions.UpstreamOutcome) {
+	GinkgoHelper()
+	Eventually(func() []conditions.UpstreamOutcome {
+		var found []conditions.UpstreamOutcome
+		for _, u := range r.upstreams(p) {
+			found = append(found, u.Reach.Outcome, u.Key.Outcome)
+		}
+		return found
+	}, soon).Should(Equal(want))
+}
+
+// drain takes the events there are.
+func (r *rig) drain() {
+	go func() {
+		for range r.Events() {
+		}
+	}()
+}
+
+var _ = Describe("the prober and TARS", func() {
+	It("asks through an Envoy that serves, tells the models, and uses each ticket once", func() {
+		b := newTARS(upstreamSays(200, list))
+		plan := b.plan("one")
+		r := newRig(Options{}).start()
+		r.Set(key, plan)
+		r.verdicts(plan, served, served)
+		r.woken()
+		r.waiting(1)
+		Expect(r.Report(key, plan).Models).To(Equal([]string{"b", "a"}))
+		for range 5 {
+			r.clock.Step(slow)
+			r.waiting(1)
+		}
+		Expect(b.got()).To(Equal([]string{"GET", "GET", "GET", "GET", "HEAD"}))
+		seen := map[string]bool{}
+		for _, ticket := range b.tickets {
+			_, err := config.CheckProbeTicket("token", ticket, time.Now())
+			Expect(err).NotTo(HaveOccurred())
+			seen[ticket] = true
+		}
+		Expect(seen).To(HaveLen(5))
+	})
+	It("does not ask before the Envoy serves the current configuration", func() {
+		b := newTARS(upstreamSays(200, list))
+		plan := b.plan("one")
+		plan.RouteHash = "aaaa"
+		r := newRig(Options{}).start()
+		r.Set(key, plan)
+		r.woken()
+		r.waiting(1)
+		Expect(b.got()).To(BeEmpty())
+		r.verdicts(plan, pending, pending)
+	})
+	It("asks at once for another key, knowing nothing of it, and keeps what it knows over any other change", func() {
+		b := newTARS(upstreamSays(200, list))
+		r := newRig(Options{}).start()
+		r.Set(key, b.plan("one"))
+		r.verdicts(b.plan("one"), served, served)
+		r.woken()
+		r.waiting(1)
+		other := b.plan("one")
+		other.Agreement++
+		r.Set(key, other)
+		Expect(r.upstreams(other)[0].Reach.Outcome).To(Equal(served))
+		r.waiting(1)
+		Expect(b.got()).To(HaveLen(1))
+
+		b.says(upstreamSays(401, `{"error":{"code":401}}`))
+		rotated := b.plan("two")
+		r.Set(key, rotated) // its turn has not come yet
+		r.verdicts(rotated, pending, pending)
+		Expect(r.Report(key, rotated).Models).To(BeNil())
+		Eventually(func() conditions.UpstreamOutcome {
+			r.clock.Step(retryAnswer)
+			return r.upstreams(rotated)[0].Key.Outcome
+		}, soon).Should(Equal(rejected))
+		r.verdicts(rotated, served, rejected)
+	})
+	It("knows nothing against an Envoy that joins good ones", func() {
+		b := newTARS(upstreamSays(200, list))
+		r := newRig(Options{}).start()
+		plan := b.plan("one")
+		r.Set(key, plan)
+		r.verdicts(plan, served, served)
+		joining := newTARS(upstreamSays(200, list))
+		second := joining.target("eg/e2")
+		second.Upstream = true // its turn has not come yet
+		wider := b.plan("one")
+		wider.Targets = append(wider.Targets, second)
+		r.Set(key, wider)
+		r.verdicts(wider, served, served, conditions.UpstreamJoined, conditions.UpstreamJoined)
+		r.waiting(2)
+		r.clock.Step(time.Second / MaxUpstreamRate)
+		r.verdicts(wider, served, served, served, served)
+	})
+	It("tells each change of a verdict once", func() {
+		b := newTARS(envoySays("no_healthy_upstream"))
+		plan := b.plan("one")
+		r := newRig(Options{}).start()
+		r.Set(key, plan)
+		r.drain()
+		for range 2 {
+			r.waiting(1)
+			r.clock.Step(retryConnection)
+		}
+		r.verdicts(plan, conditions.UpstreamNoAddress, pending)
+		Expect(r.upstreams(plan)[0].Reach.Detail).To(ContainSubstring("no healthy upstream"))
+		Expect(r.Report(key, plan).DirectReach).To(BeFalse())
+	})
+	It("says so where the canary itself is barred", func() {
+		e := newEnvoy(right)
+		t := e.target("eg/e1")
+		t.Upstream = true
+		t.Address = converseAndClose()
+		plan := testPlan(t)
+		r := newRig(Options{}).start()
+		r.Set(key, plan)
+		r.verdicts(plan, barred, barred)
+	})
+	It("asks once a turn while many wait", func() {
+		b := newTARS(upstreamSays(200, list))
+		plan := b.plan("one")
+		for i := range 9 {
+			t := plan.Targets[0]
+			t.Envoy = "eg/f" + string(rune('0'+i))
+			plan.Targets = append(plan.Targets, t)
+		}
+		r := newRig(Options{}).start()
+		r.drain()
+		r.Set(key, plan)
+		r.waiting(10)
+		Expect(b.got()).To(HaveLen(1), "the others have later turns")
+		for n := range 9 {
+			r.clock.Step(time.Second / MaxUpstreamRate)
+			r.waiting(10)
+			Expect(b.got()).To(HaveLen(n + 2))
+		}
+	})
+})
+
+var _ = DescribeTable("two lists of models", func(a, b []string, same bool) {
+	Expect(sameModels(a, b)).To(Equal(same))
+},
+	Entry("of another order", []string{"a", "b"}, []string{"b", "a"}, true),
+	Entry("of another model", []string{"a", "b"}, []string{"a", "c"}, false),
+	Entry("of another length", []string{"a"}, []string{"a", "b"}, false),
+	Entry("none and not known", []string{}, nil, false),
+)

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package canary
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/tars-operator/tars-operator/controllers/conditions"
+)
+
+// How often TARS is asked through one Envoy. At a steady 20 s, with up to 8 s for
+// an answer that does not come and 2 s between attempts, three failures in a
+// row take less than 60 s.
+const (
+	// reachInterval is between two requests while all is well.
+	reachInterval = 20 * time.Second
+	// retryAnswer and retryConnection are after a first or second failure: an
+	// answer that was wrong, a connection that was not.
+	retryAnswer     = 500 * time.Millisecond
+	retryConnection = 2 * time.Second
+	// failedInterval is while TARS cannot be reached.
+	failedInterval = 5 * time.Second
+	// A key that TARS does not take is tried again after firstRefused, then after
+	// twice as long each time up to lastRefused. A new key is tried at once.
+	firstRefused = 10 * time.Second
+	lastRefused  = time.Minute
+	// staleInterval is after an answer that was not about the current
+	// configuration.
+	staleInterval = time.Second
+	// inARow is how many failures make a verdict.
+	inARow = 3
+)
+
+// settling are the waits between the first verifications of a new key: Envoy may
+// have sent the old one for a moment, which may still be good.
+var settling = []time.Duration{time.Second, 3 * time.Second, 9 * time.Second}
+
+// upstream is what is known of the way to TARS through one Envoy.
+type upstream struct {
+	reach, key conditions.UpstreamVerdict
+	// failures and refusals count in a row.
+	failures, refusals int
+	// settled is how many of the settling verifications are done.
+	settled int
+	// due is when to ask next, verifyDue when to ask for more than an answer.
+	due, verifyDue time.Time
+	// reserved: due is a turn given by the pace.
+	reserved bool
+	// confirm: a HEAD was answered otherwise than by a 2xx, which a GET has to
+	// explain. noHead: it was HEAD itself that is not known there.
+	confirm, noHead bool
+	// vary varies an interval.
+	vary func(time.Duration) time.Duration
+}
+
+func newUpstream(vary func(time.Duration) time.Duration) *upstream {
+	return &upstream{
+		vary:  vary,
+		reach: conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending},
+		key:   conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending},
+	}
+}
+
+// good says that nothing is in doubt.
+func (u *upstream) good(verify bool) bool {
+	return u.reach.Outcome == conditions.UpstreamServed && (!verify || u.key.Outcome == conditions.UpstreamServed)
+}
+
+// method is what to ask with: HEAD where an answer is all that is wanted.
+func (u *upstream) method(now time.Time, verify bool) string {
+	verifyNow := verify && (u.key.Outcome != conditions.UpstreamServed || u.refusals > 0 || !now.Before(u.verifyDue))
+	if verifyNow || u.confirm || u.noHead {
+		return http.MethodGet
+	}
+	return http.MethodHead
+}
+
+// take takes an answer to a method.
+func (u *upstream) take(now time.Time, method string, a upstreamAnswer, plan Upstream) {
+	u.reserved = false
+	if a.stale {
+		u.due = now.Add(staleInterval)
+		return
+	}
+	if method == http.MethodHead && a.outcome == conditions.UpstreamUnexpected {
+		u.confirm, u.due = true, now
+		return
+	}
+	if method == http.MethodGet && u.confirm {
+		u.confirm = false
+		u.noHead = u.noHead || a.outcome == conditions.UpstreamServed
+	}
+	u.takeReach(a)
+	if method == http.MethodGet && plan.Verify {
+		u.takeKey(a)
+		if a.outcome == conditions.UpstreamServed {
+			u.verifyDue = now.Add(u.nextVerification(plan))
+		}
+	}
+	u.due = now.Add(u.wait(a))
+	if plan.Verify && u.good(true) && u.verifyDue.Before(u.due) {
+		u.due = u.verifyDue
+	}
+}
+
+func (u *upstream) takeReach(a upstreamAnswer) {
+	verdict := conditions.UpstreamVerdict{Outcome: a.outcome, Detail: a.detail}
+	switch a.outcome {
+	case conditions.UpstreamServed, conditions.UpstreamRejected, conditions.UpstreamNoCredits, conditions.UpstreamRateLimited:
+		u.reach, u.failures = conditions.UpstreamVerdict{Outcome: conditions.UpstreamServed}, 0
+	case conditions.UpstreamImpossible:
+		u.reach, u.failures = verdict, 0
+	default:
+		u.failures++
+		if u.failures >= inARow {
+			u.reach = verdict
+		} else if u.undecided(u.reach) {
+			u.reach = conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending, Detail: a.detail}
+		}
+	}
+}
+
+// takeKey judges the key. What is no word on it, as 5xx and silence, leaves it
+// as it was.
+func (u *upstream) takeKey(a upstreamAnswer) {
+	verdict := conditions.UpstreamVerdict{Outcome: a.outcome, Detail: a.detail}
+	switch a.outcome {
+	case conditions.UpstreamServed:
+		u.key, u.refusals = conditions.UpstreamVerdict{Outcome: conditions.UpstreamServed}, 0
+	case conditions.UpstreamRejected, conditions.UpstreamNoCredits, conditions.UpstreamUnexpected:
+		u.refusals++
+		if u.refusals >= inARow {
+			u.key = verdict
+		} else if u.undecided(u.key) {
+			u.key = conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending, Detail: a.detail}
+		}
+	case conditions.UpstreamRateLimited, conditions.UpstreamImpossible:
+		if u.undecided(u.key) {
+			u.key = verdict
+		}
+	default: // no word on the key
+	}
+}
+
+// undecided says that a verdict may give way to one that proves nothing.
+func (u *upstream) undecided(v conditions.UpstreamVerdict) bool {
+	switch v.Outcome {
+	case conditions.UpstreamPending, conditions.UpstreamJoined, conditions.UpstreamRateLimited, conditions.UpstreamImpossible:
+		return true
+	default:
+		return false
+	}
+}
+
+// nextVerification is the wait after a verification that went well.
+func (u *upstream) nextVerification(plan Upstream) time.Duration {
+	if u.settled < len(settling) {
+		u.settled++
+		return settling[u.settled-1]
+	}
+	return u.vary(plan.Interval)
+}
+
+// wait is until the next request.
+func (u *upstream) wait(a upstreamAnswer) time.Duration {
+	switch a.outcome {
+	case conditions.UpstreamServed, conditions.UpstreamImpossible:
+		return reachInterval
+	case conditions.UpstreamRejected, conditions.UpstreamNoCredits, conditions.UpstreamRateLimited, conditions.UpstreamUnexpected:
+		return refusedWait(max(u.refusals, u.failures))
+	case conditions.UpstreamNotServing, conditions.UpstreamNotFound:
+		if u.failures < inARow {
+			return retryAnswer
+		}
+		return failedInterval
+	default:
+		if u.failures < inARow {
+			return retryConnection
+		}
+		return failedInterval
+	}
+}
+
+// refusedWait is the wait after a number of refusals in a row.
+func refusedWait(refusals int) time.Duration {
+	if refusals == 0 {
+		return firstRefused // rate limited
+	}
+	if refusals < inARow {
+		return retryAnswer
+	}
+	wait := firstRefused
+	for range min(refusals-inARow, 8) {
+		wait = min(2*wait, lastRefused)
+	}
+	return wait
+}

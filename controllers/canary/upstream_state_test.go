@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package canary
+
+import (
+	"container/heap"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/controllers/conditions"
+)
+
+const interval = 10 * time.Minute
+
+func exactly(d time.Duration) time.Duration { return d }
+
+// talk is a conversation with TARS through one Envoy, on a clock of its own.
+type talk struct {
+	*upstream
+
+	plan Upstream
+	now  time.Time
+	// asked are the methods, each with the time since the one before.
+	asked []string
+	last  time.Time
+}
+
+func newTalk(verify bool) *talk {
+	start := time.Unix(1_000_000, 0)
+	return &talk{upstream: newUpstream(exactly), plan: Upstream{Verify: verify, Interval: interval}, now: start, last: start}
+}
+
+// hear waits until it is time to ask, and has an answer come.
+func (t *talk) hear(outcomes ...conditions.UpstreamOutcome) *talk {
+	for _, outcome := range outcomes {
+		if t.due.After(t.now) {
+			t.now = t.due
+		}
+		method := t.method(t.now, t.plan.Verify)
+		t.asked = append(t.asked, method+" "+t.now.Sub(t.last).String())
+		t.last = t.now
+		a := upstreamAnswer{outcome: outcome, detail: "d"}
+		if method == http.MethodHead && outcome != conditions.UpstreamServed {
+			a.outcome = conditions.UpstreamUnexpected
+			t.take(t.now, method, a, t.plan)
+			t.hear(outcome)
+			continue
+		}
+		t.take(t.now, method, a, t.plan)
+	}
+	return t
+}
+
+func (t *talk) verdicts() []conditions.UpstreamOutcome {
+	return []conditions.UpstreamOutcome{t.reach.Outcome, t.key.Outcome}
+}
+
+// settled is a conversation that went well for a while.
+func settled() *talk {
+	t := newTalk(true)
+	for t.settled < len(settling) || t.method(t.due, true) == http.MethodGet {
+		t.hear(conditions.UpstreamServed)
+	}
+	t.asked = nil
+	return t
+}
+
+const (
+	pending  = conditions.UpstreamPending
+	served   = conditions.UpstreamServed
+	rejected = conditions.UpstreamRejected
+	refused  = conditions.UpstreamRefused
+	limited  = conditions.UpstreamRateLimited
+	down     = conditions.UpstreamNotServing
+	strange  = conditions.UpstreamUnexpected
+	broke    = conditions.UpstreamNoCredits
+	barred   = conditions.UpstreamImpossible
+)
+
+var _ = Describe("the way to TARS", func() {
+	It("is verified by the first good answer, soon again while Envoy may still hold the old key, and then each interval", func() {
+		t := newTalk(true).hear(served)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+		t.hear(served, served, served, served, served)
+		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 1s", "GET 3s", "GET 9s", "HEAD 20s", "HEAD 20s"}))
+	})
+	It("is asked for the models again after the interval", func() {
+		t := settled()
+		from := t.last
+		for len(t.asked) == 0 || t.asked[len(t.asked)-1][:3] != http.MethodGet {
+			t.hear(served)
+		}
+		Expect(t.last.Sub(from)).To(BeNumerically("~", interval, reachInterval))
+		Expect(t.asked).To(HaveLen(int(interval / reachInterval)))
+	})
+
+	DescribeTable("fails after three failures in a row", func(outcome conditions.UpstreamOutcome, within time.Duration) {
+		t := settled()
+		from := t.last
+		t.hear(outcome, outcome)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+		t.hear(outcome)
+		Expect(t.reach).To(Equal(conditions.UpstreamVerdict{Outcome: outcome, Detail: "d"}))
+		Expect(t.key.Outcome).To(Equal(served), "which says nothing about the key")
+		Expect(t.last.Sub(from)).To(BeNumerically("<=", within))
+		// The last three may each have taken until their timeout.
+		Expect(t.last.Sub(from) + 3*upstreamTimeout).To(BeNumerically("<", time.Minute))
+	},
+		Entry("of DNS", conditions.UpstreamNoAddress, 24*time.Second),
+		Entry("of TLS", conditions.UpstreamTLS, 24*time.Second),
+		Entry("by refusal", refused, 24*time.Second),
+		Entry("by silence", conditions.UpstreamTimeout, 24*time.Second),
+		Entry("by a break", conditions.UpstreamBroken, 24*time.Second),
+		Entry("of TARS", down, 21*time.Second),
+		Entry("of finding it", conditions.UpstreamNotFound, 21*time.Second),
+	)
+	It("is not decided by two failures of three", func() {
+		t := settled().hear(refused, refused, served, refused, refused, served)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+	})
+	It("is asked again each five seconds while it fails, and good with the first answer", func() {
+		t := newTalk(true).hear(refused)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{pending, pending}))
+		Expect(t.reach.Detail).To(Equal("d"), "it tells what the attempt met")
+		t.hear(refused, refused, refused, refused, served)
+		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 2s", "GET 2s", "GET 5s", "GET 5s", "GET 5s"}))
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+	})
+
+	DescribeTable("finds the key bad after three answers in a row", func(outcome conditions.UpstreamOutcome, reach conditions.UpstreamOutcome) {
+		t := settled().hear(outcome, outcome)
+		Expect(t.key.Outcome).To(Equal(served))
+		t.hear(outcome)
+		Expect(t.key).To(Equal(conditions.UpstreamVerdict{Outcome: outcome, Detail: "d"}))
+		Expect(t.reach.Outcome).To(Equal(reach))
+		Expect(t.asked).To(Equal([]string{"HEAD 20s", "GET 0s", "GET 500ms", "GET 500ms"}))
+		t.asked = nil
+		t.hear(outcome, outcome, outcome, outcome, outcome, served)
+		Expect(t.asked).To(Equal([]string{"GET 10s", "GET 20s", "GET 40s", "GET 1m0s", "GET 1m0s", "GET 1m0s"}))
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+	},
+		Entry("that reject it", rejected, served),
+		Entry("that want to be paid", broke, served),
+		Entry("that TARS does not give", strange, strange),
+	)
+	It("finds a new key bad at once", func() {
+		t := newTalk(true).hear(rejected, rejected, rejected)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, rejected}))
+		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 500ms", "GET 500ms"}))
+	})
+	DescribeTable("keeps a good key good", func(outcome conditions.UpstreamOutcome) {
+		t := settled()
+		t.verifyDue = t.due // the next asks for the models
+		for range 10 {
+			t.hear(outcome)
+		}
+		Expect(t.key.Outcome).To(Equal(served))
+	},
+		Entry("under a limit", limited), Entry("while TARS is down", down), Entry("while it cannot be reached", refused),
+	)
+	It("keeps a bad key bad under a limit and while TARS is down", func() {
+		t := newTalk(true).hear(rejected, rejected, rejected, limited, down, refused, barred)
+		Expect(t.key.Outcome).To(Equal(rejected))
+	})
+	It("knows nothing of a key that only met a limit", func() {
+		t := newTalk(true).hear(limited)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, limited}))
+		t.hear(served)
+		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 10s"}))
+		Expect(t.key.Outcome).To(Equal(served))
+	})
+	It("knows nothing where it is barred, and looks again slowly", func() {
+		t := newTalk(true).hear(barred, barred, served)
+		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 20s", "GET 20s"}))
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+	})
+	It("learns that HEAD is not known there", func() {
+		t := settled()
+		t.take(t.due, http.MethodHead, upstreamAnswer{outcome: strange}, t.plan)
+		Expect(t.method(t.due, true)).To(Equal(http.MethodGet))
+		t.hear(served, served, served)
+		Expect(t.asked).To(Equal([]string{"GET 20s", "GET 20s", "GET 20s"}))
+	})
+	It("counts nothing that is not about the current configuration", func() {
+		t := newTalk(true)
+		t.take(t.now, http.MethodGet, upstreamAnswer{stale: true}, t.plan)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{pending, pending}))
+		Expect(t.due).To(Equal(t.now.Add(staleInterval)))
+	})
+
+	Context("without verification of the key", func() {
+		It("is asked for an answer alone", func() {
+			t := newTalk(false).hear(served, served)
+			Expect(t.asked).To(Equal([]string{"HEAD 0s", "HEAD 20s"}))
+			Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, pending}))
+			Expect(t.good(false)).To(BeTrue())
+		})
+		It("takes a rejection for an answer", func() {
+			t := newTalk(false).hear(rejected)
+			Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, pending}))
+		})
+		It("still fails when TARS is down", func() {
+			Expect(newTalk(false).hear(down, down, down).reach.Outcome).To(Equal(down))
+		})
+	})
+})
+
+// queue orders conversations by when they are due.
+type queue []*talk
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(*talk)) } //nolint:forcetypeassert // of this test
+func (q *queue) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}
+
+var _ = Describe("the pace of the whole operator", func() {
+	// day runs conversations for 24 hours and returns the largest number of
+	// requests in any second, and that of requests by method.
+	day := func(talks int, answer conditions.UpstreamOutcome) (most int, asked map[string]int, gap time.Duration) {
+		start := time.Unix(1_000_000, 0)
+		p, q := newPace(MaxUpstreamRate), queue{}
+		for range talks {
+			t := newTalk(true)
+			t.vary = vary
+			t.due = start
+			heap.Push(&q, t)
+		}
+		asked = map[string]int{}
+		var recent []time.Time
+		for {
+			t := q[0]
+			now := t.due
+			if now.Sub(start) >= 24*time.Hour {
+				return most, asked, gap
+			}
+			if !t.reserved {
+				t.due, t.reserved = p.turn(now), true
+				heap.Fix(&q, 0)
+				continue
+			}
+			method := t.method(now, true)
+			asked[method]++
+			gap = max(gap, now.Sub(t.last))
+			t.last = now
+			t.take(now, method, upstreamAnswer{outcome: answer}, t.plan)
+			recent = append(recent, now)
+			for now.Sub(recent[0]) >= time.Second {
+				recent = recent[1:]
+			}
+			most = max(most, len(recent))
+			heap.Fix(&q, 0)
+		}
+	}
+	It("bounds what 1,000 TarsBackends ask in 24 hours, and forgets none", func() {
+		most, asked, gap := day(1000, served)
+		Expect(most).To(BeNumerically("<=", MaxUpstreamRate))
+		Expect(gap).To(BeNumerically("<", time.Minute))
+		perBackend := float64(asked[http.MethodGet]) / 1000
+		Expect(perBackend).To(BeNumerically("~", 24*6, 24), "once each 10 minutes")
+	})
+	It("asks few as often as they are due", func() {
+		_, asked, _ := day(1, served)
+		Expect(asked[http.MethodGet] + asked[http.MethodHead]).To(BeNumerically("~", 24*60*3, 24*10))
+	})
+	It("is bounded for keys that are all rejected", func() {
+		most, asked, _ := day(1000, rejected)
+		Expect(most).To(BeNumerically("<=", MaxUpstreamRate))
+		Expect(float64(asked[http.MethodGet]) / 1000).To(BeNumerically("<=", 24*60+10))
+	})
+})
