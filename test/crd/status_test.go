@@ -148,7 +148,7 @@ conditions: [` + condition("Accepted", "another") + `, ` + condition("Ready", "t
 		Expect(columns).To(Equal([]string{"Name", "Ready", "Reason", "Models", "URL", "Credential (wide)", "Message (wide)", "Age"}))
 		Expect(table.Rows).To(HaveLen(1))
 		Expect(table.Rows[0].Cells[:7]).To(Equal([]any{
-			u.GetName(), "True", "R", int64(163), "http://192.0.2.1/v1", "sha256:1f3a9c2e", "traffic works",
+			u.GetName(), "True", "R", float64(163), "http://192.0.2.1/v1", "sha256:1f3a9c2e", "traffic works",
 		}))
 		Expect(table.Rows[0].Cells[7]).To(MatchRegexp(`^\d+s$`))
 	})
