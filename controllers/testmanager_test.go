@@ -79,7 +79,11 @@ type countingTransport struct {
 }
 
 func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := t.next.RoundTrip(r)
+	send := t.next.RoundTrip
+	if s := sabotaged.next(r); s != nil {
+		send = func(r *http.Request) (*http.Response, error) { return s.fails(r, t.next.RoundTrip) }
+	}
+	response, err := send(r)
 	if err == nil && response.StatusCode < http.StatusBadRequest {
 		granted.note(r, response.StatusCode)
 	}

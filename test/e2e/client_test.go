@@ -15,6 +15,13 @@ import (
 	. "github.com/onsi/gomega"
 )
 
+const (
+	chatPath = "/v1/chat/completions"
+	// chatEntries filters the stand-in's ledger: the operator asks it for its
+	// models all the time.
+	chatEntries = "path=" + chatPath
+)
+
 // chatModel is a model that the stand-in serves to demoKey.
 const chatModel = "gpt-4o-mini"
 

@@ -44,7 +44,7 @@ var _ = Describe("The credential", Ordered, func() {
 		var old string
 		var took time.Duration
 		Eventually(func(g Gomega) {
-			entries, err := lab.standIn.Ledger(ctx, "")
+			entries, err := lab.standIn.Ledger(ctx, chatEntries)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(entries).NotTo(BeEmpty())
 			old = entries[0].Key

@@ -15,6 +15,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	shared "github.com/tars-operator/tars-operator/test/lab"
+
 	"github.com/tars-operator/tars-operator/test/dataplane/errorcase"
 )
 
@@ -83,7 +85,11 @@ func upstreamHeaders(ctx context.Context, c errorcase.Case) []string {
 	case errorcase.IsSilent:
 		return []string{"x-fake-silent", "true"}
 	case errorcase.Bloats:
-		Expect(lab.standIn.Next(ctx, map[string]string{"status": "200", "body": strings.Repeat(" ", errorcase.BloatBytes)})).To(Succeed())
+		// For the operator's own questions, too, which come on the same path.
+		Expect(lab.standIn.Treat(ctx, shared.Rule{Next: -1, Path: "/v1/models", Set: map[string]string{
+			"status": "200", "body": strings.Repeat(" ", errorcase.BloatBytes),
+		}})).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(lab.standIn.Normal(ctx)).To(Succeed()) })
 	case errorcase.Answers:
 	}
 	if c.Backend == errorcase.Limited {
@@ -122,7 +128,8 @@ var _ = Describe("An error of the platform, under Envoy Gateway,", Ordered, Cont
 		}
 		apply(namespace, text.String())
 		for _, b := range all {
-			waitReady(namespace, b.name)
+			// Some lead nowhere, so they are never Ready.
+			waitCondition(namespace, b.name, "DataPlaneVerified")
 		}
 		apply(namespace, errorKeys)
 		kubectl("annotate", "-n", namespace, "tarsbackend/unprocessed", "gateway.tars.dev/paused=true")

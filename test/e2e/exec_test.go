@@ -100,10 +100,16 @@ func helm(args ...string) string {
 // waitReady waits as README tells users to.
 func waitReady(namespace, name string) {
 	GinkgoHelper()
+	waitCondition(namespace, name, "Ready")
+}
+
+// waitCondition waits until a condition is True.
+func waitCondition(namespace, name, condition string) {
+	GinkgoHelper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout+commandTimeout)
 	defer cancel()
 	_, err := command{name: "kubectl", args: []string{
-		"wait", "-n", namespace, "--for=condition=Ready", "tarsbackend/" + name,
+		"wait", "-n", namespace, "--for=condition=" + condition, "tarsbackend/" + name,
 		fmt.Sprintf("--timeout=%ds", int(readyTimeout.Seconds())),
 	}}.run(ctx)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	shared "github.com/tars-operator/tars-operator/test/lab"
 )
 
 var _ = Describe("A request that TARS does not serve", Ordered, func() {
@@ -31,13 +33,13 @@ var _ = Describe("A request that TARS does not serve", Ordered, func() {
 			ctx := context.Background()
 			Expect(lab.standIn.Forget(ctx)).To(Succeed())
 			for range faults {
-				Expect(lab.standIn.Next(ctx, map[string]string{"error": fault})).To(Succeed())
+				Expect(lab.standIn.Treat(ctx, shared.Rule{Next: 1, Path: chatPath, Set: map[string]string{"error": fault}})).To(Succeed())
 			}
 			DeferCleanup(func() { Expect(lab.standIn.Normal(context.Background())).To(Succeed()) })
 			a, err := ask(lab.base+b.prefix, chatBody(chatModel, "retry", false), nil)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(a.Status).To(Equal(status), a.Body)
-			entries, err := lab.standIn.Ledger(ctx, "")
+			entries, err := lab.standIn.Ledger(ctx, chatEntries)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(entries).To(HaveLen(sent))
 			if status != http.StatusOK {

@@ -102,7 +102,7 @@ func observe(g Gomega, base string, key map[string]string) behaviour {
 	a, err := ask(base, chatBody(chatModel, "policies", false), key)
 	g.Expect(err).NotTo(HaveOccurred())
 	b := behaviour{Served: a.Status, Lua: a.Header.Get("x-platform-lua")}
-	entries, err := lab.standIn.Ledger(ctx, "last=1")
+	entries, err := lab.standIn.Ledger(ctx, chatEntries+"&last=1")
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, e := range entries {
 		b.ClientHeader = slices.Contains(e.HeaderNames, "x-platform-client")

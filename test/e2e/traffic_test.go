@@ -62,7 +62,7 @@ var _ = Describe("Traffic", Ordered, func() {
 		})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(a.Status).To(Equal(http.StatusOK), a.Body)
-		entries, err := lab.standIn.Ledger(context.Background(), "")
+		entries, err := lab.standIn.Ledger(context.Background(), chatEntries)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(entries).To(HaveLen(1))
 		Expect(entries[0].KeyKnown).To(BeTrue())

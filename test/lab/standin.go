@@ -122,10 +122,20 @@ func (s StandIn) RevokeKey(ctx context.Context, key string) error {
 	return err
 }
 
-// Next makes the stand-in treat the next request as the settings say; their
-// names are those of test/tarsfake/README.md.
-func (s StandIn) Next(ctx context.Context, settings map[string]string) error {
-	body, err := json.Marshal(map[string]any{"set": settings})
+// Rule says how the stand-in treats requests to come.
+type Rule struct {
+	// Next is for how many requests; -1: until Normal.
+	Next int `json:"next,omitempty"`
+	// Path and Key (a fingerprint) limit the rule to some; empty: all.
+	Path string `json:"path,omitempty"`
+	Key  string `json:"key,omitempty"`
+	// Set has settings by the names of test/tarsfake/README.md.
+	Set map[string]string `json:"set"`
+}
+
+// Treat adds a rule.
+func (s StandIn) Treat(ctx context.Context, rule Rule) error {
+	body, err := json.Marshal(rule)
 	if err != nil {
 		return err
 	}
@@ -133,7 +143,7 @@ func (s StandIn) Next(ctx context.Context, settings map[string]string) error {
 	return err
 }
 
-// Normal forgets what Next asked for and nobody came for.
+// Normal forgets all rules.
 func (s StandIn) Normal(ctx context.Context) error {
 	_, err := s.call(ctx, http.MethodDelete, "/behaviour", "")
 	return err
