@@ -15,9 +15,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	shared "github.com/tars-operator/tars-operator/test/lab"
-
 	"github.com/tars-operator/tars-operator/test/dataplane/errorcase"
+	shared "github.com/tars-operator/tars-operator/test/lab"
 )
 
 // errorsGateway has a Gateway of its own for its policies.
