@@ -15,7 +15,7 @@ var _ = Describe("check of a live TarsBackend", func() {
 		b.namespace = newNamespace("check")
 		apply(b.namespace, b.manifests())
 		waitReady(b.namespace, b.name)
-		check := command{name: program(), args: []string{"check", "-n", b.namespace, b.name}}
+		check := command{name: lab.Program(), args: []string{"check", "-n", b.namespace, b.name}}
 		Expect(must(check)).To(Equal(b.namespace + "/" + b.name + ": Ready, no complaint\n"))
 
 		kubectl("delete", "secret", "-n", b.namespace, b.secretName())

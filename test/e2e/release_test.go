@@ -27,7 +27,7 @@ var _ = Describe("A release", Ordered, func() {
 	var listener int
 
 	BeforeAll(func(ctx SpecContext) {
-		tar, err := lab.BuildOperatorImage(ctx, nextTag)
+		tar, _, err := lab.BuildOperatorImage(ctx, lab.root, nextTag)
 		Expect(err).NotTo(HaveOccurred())
 		_, err = lab.Cluster(ctx, "load", "--name", lab.Name, tar)
 		Expect(err).NotTo(HaveOccurred())

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -13,14 +12,6 @@ import (
 
 	shared "github.com/tars-operator/tars-operator/test/lab"
 )
-
-// program builds tars-operator as a user would, and returns its path.
-func program() string {
-	GinkgoHelper()
-	path := filepath.Join(GinkgoT().TempDir(), "tars-operator")
-	must(command{name: "go", args: []string{"build", "-o", path, "."}})
-	return path
-}
 
 // managerFlags are those of the running manager that render takes too.
 func managerFlags() []string {
@@ -38,6 +29,30 @@ func managerFlags() []string {
 	return flags
 }
 
+// expectAsRendered compares a TarsBackend's children with what a program's
+// render prints of it, but for the key, and returns that.
+func expectAsRendered(program string, b backend) string {
+	GinkgoHelper()
+	live := kubectl("get", "-n", b.namespace, "tarsbackend/"+b.name, "-o", "yaml")
+	rendered := must(command{name: program, args: append([]string{"render", "-f", "-"}, managerFlags()...), stdin: live})
+	var same []string
+	documents := strings.SplitAfter(rendered, "\n---\n")
+	for _, document := range documents {
+		if strings.Contains(document, "\nkind: Secret\n") {
+			Expect(document).To(ContainSubstring("# The value is a placeholder"))
+			continue
+		}
+		same = append(same, document)
+	}
+	Expect(same).To(HaveLen(len(documents)-1), "the derived Secret is one of the documents")
+
+	// kubectl fails where anything differs, who owns which field included.
+	must(command{name: "kubectl", args: []string{
+		"diff", "--server-side", "--field-manager=tars-operator", "--force-conflicts", "--show-managed-fields", "-f", "-",
+	}, stdin: strings.Join(same, "")})
+	return rendered
+}
+
 var _ = Describe("What render prints of a live TarsBackend", func() {
 	It("equals its children in the cluster, but for the key", func() {
 		b := backend{name: "rendered", gateway: gatewayName, prefix: "/rendered", extra: "models: {allow: [" + chatModel + "]}"}
@@ -45,24 +60,7 @@ var _ = Describe("What render prints of a live TarsBackend", func() {
 		apply(b.namespace, b.manifests())
 		waitReady(b.namespace, b.name)
 
-		live := kubectl("get", "-n", b.namespace, "tarsbackend/"+b.name, "-o", "yaml")
-		rendered := must(command{name: program(), args: append([]string{"render", "-f", "-"}, managerFlags()...), stdin: live})
-		var same []string
-		documents := strings.SplitAfter(rendered, "\n---\n")
-		for _, document := range documents {
-			if strings.Contains(document, "\nkind: Secret\n") {
-				Expect(document).To(ContainSubstring("# The value is a placeholder"))
-				continue
-			}
-			same = append(same, document)
-		}
-		Expect(same).To(HaveLen(len(documents)-1), "the derived Secret is one of the documents")
-
-		// kubectl fails where anything differs, who owns which field included.
-		must(command{name: "kubectl", args: []string{
-			"diff", "--server-side", "--field-manager=tars-operator", "--force-conflicts", "--show-managed-fields", "-f", "-",
-		}, stdin: strings.Join(same, "")})
-
+		rendered := expectAsRendered(lab.Program(), b)
 		names := func(args ...string) []string { return strings.Fields(kubectl(args...)) }
 		inCluster := names("get", "-n", b.namespace, "-l", "app.kubernetes.io/managed-by=tars-operator", "-o", "name",
 			"secrets,configmaps,serviceaccounts,services,deployments.apps,poddisruptionbudgets,networkpolicies,"+

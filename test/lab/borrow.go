@@ -42,7 +42,7 @@ func (l *Lab) borrowSteps() []step {
 
 func (l *Lab) loadIntoContext(ctx context.Context) error {
 	load := l.loader()
-	for _, tar := range []string{"tars-operator.tar", "tarsfake.tar"} {
+	for _, tar := range []string{operatorProgram + ".tar", "tarsfake.tar"} {
 		if tar == "tarsfake.tar" && l.Outside != nil {
 			continue
 		}

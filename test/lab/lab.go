@@ -28,6 +28,8 @@ const (
 	// OperatorNamespace is where README installs the chart.
 	OperatorNamespace = "tars-system"
 
+	operatorProgram = "tars-operator"
+
 	operatorImage = "ghcr.io/tars-operator/tars-operator"
 	standInImage  = "tarsfake:dev"
 	endpoint      = "api.router.tetrate.ai"

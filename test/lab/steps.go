@@ -44,31 +44,49 @@ func (l *Lab) workFolder() (string, error) {
 
 func (l *Lab) file(name string) string { return filepath.Join(l.Work, name) }
 
-// BuildOperatorImage builds this checkout's image under a tag, as a tar.
-func (l *Lab) BuildOperatorImage(ctx context.Context, tag string) (string, error) {
-	return l.image(ctx, program{
-		pkg: ".", name: "tars-operator", ref: operatorImage + ":" + tag, ldflags: "-s -w -X main.version=" + tag,
-	})
+// BuildOperatorImage builds the image of a checkout under a tag, beside that of
+// the lab. It returns the image's tar and the program that the image holds.
+func (l *Lab) BuildOperatorImage(ctx context.Context, checkout, tag string) (tar, binary string, err error) {
+	p := operator(checkout, tag)
+	if err := os.MkdirAll(l.file(tag), 0o700); err != nil {
+		return "", "", fmt.Errorf("making a folder for an image: %w", err)
+	}
+	// The program's name is the one in the image too.
+	p.name = filepath.Join(tag, p.name)
+	tar, err = l.image(ctx, p)
+	return tar, l.file(p.name), err
+}
+
+// Program is that of this checkout, as its image holds it.
+func (l *Lab) Program() string { return l.file(operatorProgram) }
+
+func operator(checkout, tag string) program {
+	return program{
+		root: checkout, pkg: ".", name: operatorProgram, ref: operatorImage + ":" + tag, ldflags: "-s -w -X main.version=" + tag,
+	}
 }
 
 func (l *Lab) buildImages(ctx context.Context) error {
-	if _, err := l.BuildOperatorImage(ctx, l.Version); err != nil || l.Outside != nil {
+	if _, err := l.image(ctx, operator(l.Root, l.Version)); err != nil || l.Outside != nil {
 		return err
 	}
-	_, err := l.image(ctx, program{pkg: "./test/tarsfake", name: "tarsfake", ref: standInImage, ldflags: "-s -w"})
+	_, err := l.image(ctx, program{root: l.Root, pkg: "./test/tarsfake", name: "tarsfake", ref: standInImage, ldflags: "-s -w"})
 	return err
 }
 
-// program is one of this checkout and the image that holds it.
+// program is one of a checkout and the image that holds it.
 type program struct {
-	pkg, name, ref, ldflags string
+	// root is the checkout's top folder.
+	root, pkg string
+	// name is that of the files that are made of it.
+	name, ref, ldflags string
 }
 
 // image builds a program and its image, and returns the image's tar.
 func (l *Lab) image(ctx context.Context, p program) (string, error) {
 	binary, tar := l.file(p.name), l.file(p.name+".tar")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", p.ldflags, "-o", binary, p.pkg)
-	cmd.Dir = l.Root
+	cmd.Dir = p.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w: %s", p.pkg, err, out)
@@ -107,7 +125,7 @@ func (l *Lab) makeCertificate(ctx context.Context) error {
 }
 
 func (l *Lab) loadImages(ctx context.Context) error {
-	load := []string{"load", "--name", l.Name, l.file("tars-operator.tar")}
+	load := []string{"load", "--name", l.Name, l.file(operatorProgram + ".tar")}
 	if l.Outside == nil {
 		load = append(load, l.file("tarsfake.tar"))
 	}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	shared "github.com/tars-operator/tars-operator/test/lab"
+)
+
+const (
+	// previousCommit stands in for the release before this one, as long as there
+	// is none: the last commit before spec.retry. A release moves it to its tag.
+	previousCommit = "819a1158d134deddd85d7e81d522c06b7b9b4c04"
+	previousTag    = "e2e-previous"
+)
+
+// previousCheckout is the tree of previousCommit.
+func previousCheckout() string {
+	GinkgoHelper()
+	git := func(args ...string) command {
+		return command{name: "git", args: append([]string{"-C", lab.root}, args...)}
+	}
+	if _, err := git("cat-file", "-e", previousCommit+"^{commit}").run(GinkgoT().Context()); err != nil {
+		Fail("the commit that the upgrade begins with is not in this checkout; where its history is shallow, git fetch --unshallow brings it: " + err.Error())
+	}
+	dir := filepath.Join(GinkgoT().TempDir(), "previous")
+	tar := dir + ".tar"
+	Expect(os.MkdirAll(dir, 0o750)).To(Succeed())
+	must(git("archive", "--format=tar", "--output", tar, previousCommit))
+	must(command{name: "tar", args: []string{"--extract", "--file", tar, "--directory", dir}})
+	return dir
+}
+
+var _ = Describe("An upgrade from the previous release", Ordered, func() {
+	b := backend{name: "upgraded", gateway: gatewayName, prefix: "/upgraded", extra: "models: {allow: [" + chatModel + "]}"}
+	var base, policy string
+	var previous, current string
+	var listener int
+
+	// The listener holds what the EnvoyExtensionPolicy says. It may change with
+	// that alone, since a changed listener drains every app's connections.
+	extensionPolicy := func() string {
+		GinkgoHelper()
+		return kubectl("get", "envoyextensionpolicy", "-n", b.namespace, b.name, "-o", "jsonpath={.spec}")
+	}
+	// expectServing waits until everything is the given version's, and compares.
+	expectServing := func(program, tag string) {
+		GinkgoHelper()
+		Eventually(func(g Gomega) {
+			images := strings.Fields(extProcImages(b))
+			g.Expect(images).To(And(HaveLen(2), HaveEach(HaveSuffix(":"+tag))))
+		}).WithTimeout(readyTimeout).Should(Succeed())
+		waitReady(b.namespace, b.name)
+		expectAsRendered(program, b)
+		if now := extensionPolicy(); now != policy {
+			fmt.Fprintf(os.Stderr, "the EnvoyExtensionPolicy is another one with %s, so a listener may have changed\n", tag)
+			policy, listener = now, listenerModified(gatewayName)
+		}
+		Expect(listenerModified(gatewayName)).To(Equal(listener), "the listener was modified with %s", tag)
+	}
+
+	BeforeAll(func(ctx SpecContext) {
+		checkout := previousCheckout()
+		tar, binary, err := lab.BuildOperatorImage(ctx, checkout, previousTag)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = lab.Cluster(ctx, "load", "--name", lab.Name, tar)
+		Expect(err).NotTo(HaveOccurred())
+		previous, current = binary, lab.Program()
+		DeferCleanup(func() {
+			// Helm goes on with the values of a release unless it is told not to.
+			helm("upgrade", "tars-operator", "charts/tars-operator", "--namespace", shared.OperatorNamespace, "--reset-values", "--wait")
+		})
+		helm("upgrade", "tars-operator", filepath.Join(checkout, "charts", "tars-operator"), "--namespace", shared.OperatorNamespace,
+			"--set", "manager.image.tag="+previousTag, "--wait")
+		Expect(kubectl("explain", "tarsbackend.spec")).NotTo(ContainSubstring("retry"), "the CRD is the previous release's")
+		b.namespace = newNamespace("upgrade")
+		apply(b.namespace, b.manifests())
+		waitReady(b.namespace, b.name)
+		base = lab.base + b.prefix
+		policy, listener = extensionPolicy(), listenerModified(gatewayName)
+		expectServing(previous, previousTag)
+	}, NodeTimeout(setUpTimeout))
+
+	It("and back loses no request, cuts no stream and brings the new fields", func() {
+		t := startTraffic(base)
+		retries := func() string {
+			return kubectl("get", "backendtrafficpolicy", "-n", b.namespace, b.name, "-o", "jsonpath={.spec.retry.numRetries}")
+		}
+		helm("upgrade", "tars-operator", "charts/tars-operator", "--namespace", shared.OperatorNamespace,
+			"--set", "manager.image.tag="+lab.Version, "--wait")
+		expectServing(current, lab.Version)
+		kubectl("patch", "tarsbackend", "-n", b.namespace, b.name, "--type=merge", "-p", `{"spec":{"retry":{"attempts":3}}}`)
+		waitReady(b.namespace, b.name)
+		Expect(retries()).To(Equal("3"))
+
+		// The new field is in use, and means nothing to the previous release.
+		helm("rollback", "tars-operator", "--namespace", shared.OperatorNamespace, "--wait")
+		expectServing(previous, previousTag)
+		Expect(retries()).To(Equal("1"))
+		t.expectUnharmed("helm upgrade from the previous release, and helm rollback to it")
+	})
+})
