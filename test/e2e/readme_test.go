@@ -3,25 +3,28 @@
 package e2e
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/tars-operator/tars-operator/test/docs/markdown"
 )
 
-// readmeSteps are the shell blocks between README's marks.
+// readmeState is that of README's steps: an Envoy Gateway and nothing else.
+const readmeState = "readme"
+
+// readmeSteps are the shell blocks of README's steps.
 func readmeSteps() []string {
-	content, err := os.ReadFile(filepath.Join(lab.root, "README.md"))
+	blocks, err := markdown.Blocks(lab.root, "README.md")
 	Expect(err).NotTo(HaveOccurred())
-	marked := regexp.MustCompile(`(?s)<!-- e2e: the end-to-end.*?<!-- e2e: end -->`).FindString(string(content))
-	Expect(marked).NotTo(BeEmpty(), "README has lost the marks around its steps")
 	var steps []string
-	for _, match := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(marked, -1) {
-		steps = append(steps, match[1])
+	for _, block := range blocks {
+		if block.State == readmeState {
+			steps = append(steps, block.Text)
+		}
 	}
 	Expect(steps).To(HaveLen(3))
 	return steps
