@@ -24,6 +24,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/server"
 	"github.com/tars-operator/tars-operator/extproc/trace"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 const (
@@ -97,7 +98,7 @@ func newDaemon(ctx context.Context, o options, cfg loaded, log logr.Logger) (*da
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.WaitForHandlers(true),
+		grpc.WaitForHandlers(true), grpc.ForceServerCodecV2(wire.Codec()),
 	)
 	processor := server.New(server.Options{
 		Config: cfg.Config, Hash: cfg.hash, Replica: pod, Budget: budget, Metrics: counters, Tracer: tracer, Log: log,

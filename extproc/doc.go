@@ -7,8 +7,8 @@
 //
 // # Dynamic metadata
 //
-// Every reply carries the namespace "tars". A value that is not known yet is
-// absent, except total_tokens, which is always a number, and on requests for a
+// Replies carry what is new in the namespace "tars", the first one too, and Envoy
+// adds it to what it has. A value that is not known yet is absent, except total_tokens, which is always a number, and on requests for a
 // model estimated, which is always true or false:
 //
 //	total_tokens                 tokens of the request so far; 0 where it costs none
@@ -26,7 +26,7 @@
 //
 // # Layout
 //
-// server is the protocol, policy decides, apierror words refusals, usage
+// server is the protocol and wire its bytes, policy decides, apierror words refusals, usage
 // reads answers with jsonscan and sse, modellist rewrites lists of models,
 // memory bounds what is held, metrics counts, config is the contract with
 // the operator.

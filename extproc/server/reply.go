@@ -46,24 +46,37 @@ func (s *session) passOn(h headers, set ...header) *extprocv3.ProcessingResponse
 	}}
 }
 
+// pieceReply is everything that a piece of a body is wrapped in, as one object:
+// pieces are most of what is sent.
+type pieceReply struct {
+	message  extprocv3.ProcessingResponse
+	body     extprocv3.BodyResponse
+	common   extprocv3.CommonResponse
+	mutation extprocv3.BodyMutation
+	streamed extprocv3.BodyMutation_StreamedResponse
+	piece    extprocv3.StreamedBodyResponse
+}
+
+func newPiece(p []byte, last bool) *pieceReply {
+	r := &pieceReply{}
+	r.piece.Body, r.piece.EndOfStream = p, last
+	r.streamed.StreamedResponse = &r.piece
+	r.mutation.Mutation = &r.streamed
+	r.common.BodyMutation = &r.mutation
+	r.body.Response = &r.common
+	return r
+}
+
 func requestPiece(p []byte, last bool) *extprocv3.ProcessingResponse {
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{
-		RequestBody: &extprocv3.BodyResponse{Response: piece(p, last)},
-	}}
+	r := newPiece(p, last)
+	r.message.Response = &extprocv3.ProcessingResponse_RequestBody{RequestBody: &r.body}
+	return &r.message
 }
 
 func responsePiece(p []byte, last bool) *extprocv3.ProcessingResponse {
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{
-		ResponseBody: &extprocv3.BodyResponse{Response: piece(p, last)},
-	}}
-}
-
-func piece(p []byte, last bool) *extprocv3.CommonResponse {
-	return &extprocv3.CommonResponse{BodyMutation: &extprocv3.BodyMutation{
-		Mutation: &extprocv3.BodyMutation_StreamedResponse{
-			StreamedResponse: &extprocv3.StreamedBodyResponse{Body: p, EndOfStream: last},
-		},
-	}}
+	r := newPiece(p, last)
+	r.message.Response = &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &r.body}
+	return &r.message
 }
 
 // responseTrailers lets trailers pass, but for headers of ours.
