@@ -16,14 +16,15 @@ type facts struct {
 	operation, source, errorClass string
 }
 
-// metadata renders the facts, again only when they have changed: every piece
-// of a stream carries them.
+// metadata is what Envoy was told of the facts. Envoy adds what is new to what it
+// has, so each reply carries only what has changed: in a stream, one number.
 type metadata struct {
-	facts    facts
-	rendered *structpb.Struct
+	facts facts
+	told  bool // anything, yet
 }
 
-func (m *metadata) get(s *session) *structpb.Struct {
+// news is what Envoy does not know, nil for nothing.
+func (m *metadata) news(s *session) *structpb.Struct {
 	now := facts{
 		counts: s.counts(), asked: s.req.asked, model: s.req.model, answered: s.tally.Model(),
 		source: s.result.source, errorClass: s.result.class,
@@ -31,39 +32,48 @@ func (m *metadata) get(s *session) *structpb.Struct {
 	if op := s.req.target.Operation; op != nil {
 		now.operation = op.Name
 	}
-	if m.rendered == nil || m.facts != now {
-		m.facts, m.rendered = now, now.render()
+	if m.told && m.facts == now {
+		return nil
 	}
-	return m.rendered
-}
-
-func (f facts) render() *structpb.Struct {
-	fields := map[string]*structpb.Value{
-		// Always a number: a limit that finds none charges nothing.
-		"total_tokens": structpb.NewNumberValue(float64(f.counts.Total)),
-	}
-	if f.operation != "" {
-		// False, too: Envoy adds what is new to what it was told before.
-		fields["estimated"] = structpb.NewBoolValue(f.counts.Estimated)
-	}
-	if f.counts.Known {
-		for name, n := range map[string]int64{
-			"input_tokens": f.counts.Input, "output_tokens": f.counts.Output,
-			"cached_input_tokens": f.counts.CachedInput, "cache_creation_input_tokens": f.counts.CacheCreation,
-			"reasoning_tokens": f.counts.Reasoning,
-		} {
-			fields[name] = structpb.NewNumberValue(float64(n))
-		}
-	}
-	for name, text := range map[string]string{
-		"requested_model": f.asked, "model": f.model, "response_model": f.answered,
-		"operation": f.operation, "error_source": f.source, "error_class": f.errorClass,
-	} {
-		if text != "" {
-			fields[name] = structpb.NewStringValue(text)
-		}
-	}
+	fields := now.changes(m.facts, !m.told)
+	m.facts, m.told = now, true
 	return &structpb.Struct{Fields: map[string]*structpb.Value{
 		config.MetadataNamespace: structpb.NewStructValue(&structpb.Struct{Fields: fields}),
 	}}
+}
+
+// changes are the fields that differ from those before; first says that there are
+// none before.
+func (f facts) changes(before facts, first bool) map[string]*structpb.Value {
+	fields := map[string]*structpb.Value{}
+	number := func(name string, now, before int64, first bool) {
+		if first || now != before {
+			fields[name] = structpb.NewNumberValue(float64(now))
+		}
+	}
+	text := func(name, now, before string) {
+		if now != before {
+			fields[name] = structpb.NewStringValue(now)
+		}
+	}
+	// Always a number: a limit that finds none charges nothing.
+	number("total_tokens", f.counts.Total, before.counts.Total, first)
+	if f.operation != "" && (first || f.counts.Estimated != before.counts.Estimated) {
+		fields["estimated"] = structpb.NewBoolValue(f.counts.Estimated)
+	}
+	if f.counts.Known {
+		first := !before.counts.Known
+		number("input_tokens", f.counts.Input, before.counts.Input, first)
+		number("output_tokens", f.counts.Output, before.counts.Output, first)
+		number("cached_input_tokens", f.counts.CachedInput, before.counts.CachedInput, first)
+		number("cache_creation_input_tokens", f.counts.CacheCreation, before.counts.CacheCreation, first)
+		number("reasoning_tokens", f.counts.Reasoning, before.counts.Reasoning, first)
+	}
+	text("requested_model", f.asked, before.asked)
+	text("model", f.model, before.model)
+	text("response_model", f.answered, before.answered)
+	text("operation", f.operation, before.operation)
+	text("error_source", f.source, before.source)
+	text("error_class", f.errorClass, before.errorClass)
+	return fields
 }

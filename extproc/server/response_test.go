@@ -4,6 +4,7 @@ package server_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -42,10 +43,14 @@ func afterRequest(words []string) []string {
 	return words
 }
 
-// lastMetadata is the namespace tars of the last reply.
+// lastMetadata is the namespace tars after the last reply: Envoy adds what is new
+// to what it was told before.
 func lastMetadata(replies []*extprocv3.ProcessingResponse) map[string]any {
-	last := replies[len(replies)-1]
-	return last.GetDynamicMetadata().GetFields()[config.MetadataNamespace].GetStructValue().AsMap()
+	all := map[string]any{}
+	for _, reply := range replies {
+		maps.Copy(all, reply.GetDynamicMetadata().GetFields()[config.MetadataNamespace].GetStructValue().AsMap())
+	}
+	return all
 }
 
 var _ = Describe("An answer of TARS", func() {
@@ -103,12 +108,13 @@ var _ = Describe("An answer of TARS", func() {
 			To(Equal([]string{"response headers", "response {}$"}))
 	})
 
-	It("carries running totals on every reply: an estimate until TARS tells", func() {
+	It("keeps Envoy told of running totals: an estimate until TARS tells", func() {
 		prompt := `{"model":"gpt","stream":true,"messages":[{"role":"user","content":"ten bytes!"}]}` // 3 tokens
 		words := []string{}
-		for _, reply := range newBench(nil).play(chat(prompt, responseHeaders(200, false, "content-type", streamType),
-			responseBody(content("a"), false), responseBody(content("five!"), false), responseBody(usageChunk, false), responseBody(done, true))...) {
-			told := lastMetadata([]*extprocv3.ProcessingResponse{reply})
+		replies := newBench(nil).play(chat(prompt, responseHeaders(200, false, "content-type", streamType),
+			responseBody(content("a"), false), responseBody(content("five!"), false), responseBody(usageChunk, false), responseBody(done, true))...)
+		for i, reply := range replies {
+			told := lastMetadata(replies[:i+1])
 			words = append(words, fmt.Sprintf("%T %v estimated %v", reply.GetResponse(), told["total_tokens"], told["estimated"])[len("*ext_procv3.ProcessingResponse_"):])
 			Expect(told).To(HaveKey("total_tokens"))
 			if told["estimated"] == true {

@@ -109,10 +109,10 @@ func unexpected(what string) error {
 	return status.Errorf(codes.InvalidArgument, "unexpected %s from Envoy", what)
 }
 
-// send adds the metadata, which every reply carries: what a client that
-// hangs up is charged is the last that was sent.
+// send adds what is new in the metadata: what a client that hangs up is charged is
+// the last that was sent.
 func (s *session) send(msg *extprocv3.ProcessingResponse) error {
-	msg.DynamicMetadata = s.meta.get(s)
+	msg.DynamicMetadata = s.meta.news(s)
 	if err := s.stream.Send(msg); err != nil {
 		return fmt.Errorf("writing to Envoy: %w", err)
 	}

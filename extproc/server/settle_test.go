@@ -136,8 +136,8 @@ func (e *exchange) play(t *testing.T, b *bench) bill {
 // checkMetadata looks at what limits and access logs are told.
 func (e *exchange) checkMetadata(t *testing.T, s *brokenStream, due bill, whole bool) {
 	var last map[string]any
-	for _, reply := range s.replies {
-		last = lastMetadata([]*extprocv3.ProcessingResponse{reply})
+	for i := range s.replies {
+		last = lastMetadata(s.replies[:i+1])
 		_, number := last["total_tokens"].(float64)
 		_, truth := last["estimated"].(bool)
 		if !number || !truth {
