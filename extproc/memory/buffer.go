@@ -12,7 +12,8 @@ var ErrExhausted = errors.New("the budget for bytes in flight is used up")
 
 const (
 	// blockSize is the capacity of the blocks that small pieces are gathered
-	// in; a piece of at least half a block is kept as it is.
+	// in; a piece of at least half a block is kept as it is, and so is the first
+	// one, which mostly is the only one.
 	blockSize = 16 << 10
 	// overhead is what a block costs beside its bytes.
 	overhead = 64
@@ -47,14 +48,15 @@ func (b *Buffer) Append(p []byte) error {
 		return nil
 	}
 	block := slices.Clip(p)
-	if len(p) < blockSize/2 {
+	gathered := len(p) < blockSize/2 && len(b.blocks) > 0
+	if gathered {
 		block = make([]byte, len(p), blockSize)
 	}
 	cost := int64(cap(block)) + overhead
 	if !b.budget.acquire(cost) {
 		return ErrExhausted
 	}
-	if len(p) < blockSize/2 {
+	if gathered {
 		copy(block, p)
 	}
 	b.blocks = append(b.blocks, block)
