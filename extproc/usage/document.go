@@ -26,7 +26,7 @@ type document struct {
 
 func newDocument(tally *Tally) *document {
 	d := &document{tally: tally}
-	d.scanner = jsonscan.New(places(), d)
+	d.scanner = jsonscan.New(answerPlaces, d)
 	return d
 }
 

@@ -18,6 +18,9 @@ const (
 	idField
 )
 
+// answerPlaces is places, made once: nothing changes it.
+var answerPlaces = places()
+
 // places is where all shapes keep what is of interest: at the top, under
 // "message" (Anthropic's message_start) or under "response" (events of
 // OpenAI's responses).
