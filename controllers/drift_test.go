@@ -207,6 +207,14 @@ var _ = Describe("At rest", func() {
 		Expect(statuses).To(BeNumerically("<=", 8))
 	})
 
+	It("needs few reconciles from nothing to Ready", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.create(ctx, w.secret, w.gateway, w.service, w.slice)
+		w.create(ctx, w.backend)
+		w.expectReady(ctx)
+		Expect(running.requests.reconciles(w.namespace)).To(And(BeNumerically(">", 0), BeNumerically("<=", 8)))
+	})
+
 	It("writes the finalizer first and the HTTPRoute last", func(ctx SpecContext) {
 		w := newWorld(ctx).ready(ctx)
 		w.settle(ctx)

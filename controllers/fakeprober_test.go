@@ -28,13 +28,15 @@ type fakeProber struct {
 	// when not told otherwise, and with these models.
 	upstreams map[string]conditions.UpstreamProbe
 	models    []string
-	events    chan event.GenericEvent
+	// trusts are those of the last plans.
+	trusts map[types.NamespacedName]canary.Trust
+	events chan event.GenericEvent
 }
 
 func newFakeProber() *fakeProber {
 	return &fakeProber{
 		plans: map[types.NamespacedName]canary.Plan{}, answered: map[types.NamespacedName]bool{},
-		outcomes: map[string]conditions.Probe{}, upstreams: map[string]conditions.UpstreamProbe{},
+		outcomes: map[string]conditions.Probe{}, upstreams: map[string]conditions.UpstreamProbe{}, trusts: map[types.NamespacedName]canary.Trust{},
 		models: []string{"gpt-4o-mini", "claude-haiku-4-5"}, events: make(chan event.GenericEvent, 1024),
 	}
 }
@@ -42,6 +44,8 @@ func newFakeProber() *fakeProber {
 func (p *fakeProber) Set(name types.NamespacedName, plan canary.Plan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.trusts[name] = plan.Trust
+	plan.Trust = canary.Trust{} // makes no plan another one
 	if old, ok := p.plans[name]; ok && reflect.DeepEqual(old, plan) {
 		return
 	}
@@ -74,6 +78,7 @@ func (p *fakeProber) Forget(name types.NamespacedName) {
 }
 
 func (p *fakeProber) Report(name types.NamespacedName, plan canary.Plan) *conditions.CanaryReport {
+	plan.Trust = canary.Trust{}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if current, ok := p.plans[name]; !ok || !p.answered[name] || !reflect.DeepEqual(current, plan) {
@@ -128,6 +133,13 @@ func (p *fakeProber) wakeAll(namespace string) {
 			p.wake(name)
 		}
 	}
+}
+
+// trust is what the reconciler said last of what was known before.
+func (p *fakeProber) trust(name types.NamespacedName) canary.Trust {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.trusts[name]
 }
 
 // plan is what the reconciler has asked for.

@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
@@ -44,7 +45,33 @@ func (r *TarsBackendReconciler) observe(ctx context.Context, s *scope) (bool, er
 			return false, err
 		}
 	}
+	s.trustStatus()
 	return true, nil
+}
+
+// trustStatus takes from the status what it tells of exactly this state of
+// things: the same generation, configuration, route and key. It comes before
+// commit, which changes the route.
+func (s *scope) trustStatus() {
+	status := s.backend.Status
+	sameKey := status.Credential != nil && status.Credential.Fingerprint == s.seen.CredentialFingerprint
+	if status.ObservedGeneration != s.backend.Generation || !sameKey {
+		return
+	}
+	s.seen.ModelsBefore = status.Models
+	if status.ExtProc == nil || status.ExtProc.ConfigHash != s.objects.ConfigHash ||
+		s.seen.Route == nil || s.seen.Route.Annotations[v1alpha1.AnnotationRouteHash] != s.objects.RouteHash {
+		return
+	}
+	isTrue := func(condition string) bool {
+		c := meta.FindStatusCondition(status.Conditions, condition)
+		return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == s.backend.Generation
+	}
+	s.trust = canary.Trust{
+		DataPlane: isTrue(v1alpha1.ConditionDataPlaneVerified),
+		Upstream:  isTrue(v1alpha1.ConditionUpstreamReachable),
+		Key:       isTrue(v1alpha1.ConditionCredentialVerified),
+	}
 }
 
 func childKeyIn(s *scope, kind schema.GroupVersionKind, name string) childKey {
@@ -73,7 +100,7 @@ func (r *TarsBackendReconciler) askEnvoys(ctx context.Context, s *scope) (bool, 
 	in := canary.PlanInput{
 		Backend: s.backend, NamespaceLabels: s.seen.NamespaceLabels, Parents: s.seen.Parents,
 		Path: s.objects.CanaryPath, ConfigHash: s.seen.ConfigHash, RouteHash: s.seen.RouteHash,
-		Replicas: extProcReplicas(s.backend),
+		Replicas: extProcReplicas(s.backend), Trust: s.trust,
 	}
 	var err error
 	if in.Upstream, err = r.upstream(s); err != nil {

@@ -15,7 +15,7 @@ import (
 // Rival is an older TarsBackend that serves the same listener, hosts and path
 // as the observed one, whose Parents were resolved. Two routes for one request
 // would be a lottery between two keys, so that the younger waits until the
-// older is gone.
+// older is gone. One whose endpoint is not allowed serves nobody.
 func (r Resolver) Rival(ctx context.Context, seen conditions.Observation) (*conditions.Finding, error) {
 	for _, parent := range seen.Parents {
 		if parent.Gateway == nil || !parent.Controlled {
@@ -30,6 +30,9 @@ func (r Resolver) Rival(ctx context.Context, seen conditions.Observation) (*cond
 			other := &others[i]
 			if !older(other, seen.Backend) || other.Spec.PathPrefix != seen.Backend.Spec.PathPrefix {
 				continue
+			}
+			if r.Endpoint(other) != nil {
+				continue // it may not serve
 			}
 			listener, err := r.sharedListener(ctx, parent, own, other)
 			if err != nil {

@@ -32,6 +32,22 @@ var _ = Describe("Two TarsBackends at one listener", func() {
 		other.expectReady(ctx)
 	})
 
+	It("are no rivals where the older may not serve", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.backend.Spec.Endpoint.Hostname = "evil.example.org"
+		w.create(ctx)
+		w.expectNotReady(ctx, v1alpha1.ConditionAccepted, v1alpha1.ReasonEndpointNotAllowed)
+		other := rivalOf(w)
+		other.backend.Spec.Endpoint.Hostname = "api.router.tetrate.ai"
+		other.create(ctx, other.backend)
+		other.expectReady(ctx)
+
+		By("until it may")
+		update(ctx, w, w.backend, func(b *v1alpha1.TarsBackend) { b.Spec.Endpoint.Hostname = "api.router.tetrate.ai" })
+		other.expectNotReady(ctx, v1alpha1.ConditionAccepted, v1alpha1.ReasonConflicted)
+		w.expectReady(ctx)
+	})
+
 	It("part again when one is edited into the other's way, and out of it", func(ctx SpecContext) {
 		w := newWorld(ctx).ready(ctx)
 		other := rivalOf(w)

@@ -105,6 +105,8 @@ type scope struct {
 	revoked bool
 	// objects are the children that should exist (build).
 	objects desired.Objects
+	// trust is what an operator before us has verified of this state (observe).
+	trust canary.Trust
 }
 
 func (s *scope) name() types.NamespacedName { return client.ObjectKeyFromObject(s.backend) }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -87,6 +88,9 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil && response.StatusCode < http.StatusBadRequest {
 		granted.note(r, response.StatusCode)
 	}
+	if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/secrets/tars-api-key") {
+		t.log.reconciled(r.URL.Path)
+	}
 	if r.Method != http.MethodGet && err == nil {
 		t.log.add(fmt.Sprintf("%s %s %d", r.Method, r.URL.Path, response.StatusCode))
 	}
@@ -97,6 +101,24 @@ func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 type requestLog struct {
 	mu   sync.Mutex
 	list []string
+	// runs counts readings of keys by path: each reconcile begins with one.
+	runs map[string]int
+}
+
+func (l *requestLog) reconciled(path string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.runs == nil {
+		l.runs = map[string]int{}
+	}
+	l.runs[path]++
+}
+
+// reconciles is how often the TarsBackend of a namespace was reconciled.
+func (l *requestLog) reconciles(namespace string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.runs["/api/v1/namespaces/"+namespace+"/secrets/tars-api-key"]
 }
 
 func (l *requestLog) add(s string) {

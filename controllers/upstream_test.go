@@ -4,6 +4,7 @@ package controllers_test
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -116,6 +117,29 @@ var _ = Describe("What TARS answers", func() {
 			g.Expect(w.condition(ctx, g, v1alpha1.ConditionModelsResolved).Status).To(Equal(metav1.ConditionTrue))
 			g.Expect(w.current(ctx, g).Status.Models).To(Equal(&v1alpha1.ModelsStatus{Available: 2}))
 		}).Should(Succeed())
+	})
+
+	It("is believed from before a restart, for exactly the same state of things", func(ctx SpecContext) {
+		w := newWorld(ctx).ready(ctx)
+		all := canary.Trust{DataPlane: true, Upstream: true, Key: true}
+		touch := func() {
+			update(ctx, w, w.backend, func(b *v1alpha1.TarsBackend) { b.Labels = map[string]string{"touched": rand.Text()} })
+		}
+		touch()
+		Eventually(func() canary.Trust { return prober.trust(w.name()) }).Should(Equal(all))
+
+		prober.tellUpstream(w.namespace, conditions.UpstreamServed, conditions.UpstreamRejected)
+		w.expectNotReady(ctx, v1alpha1.ConditionCredentialVerified, v1alpha1.ReasonKeyRejected)
+		touch()
+		Eventually(func() canary.Trust { return prober.trust(w.name()) }).Should(Equal(canary.Trust{DataPlane: true, Upstream: true}))
+		prober.tellUpstream(w.namespace, conditions.UpstreamServed, conditions.UpstreamServed)
+		w.expectReady(ctx)
+
+		By("another key")
+		prober.tellUpstream(w.namespace, conditions.UpstreamPending, conditions.UpstreamPending)
+		w.expectNotReady(ctx, v1alpha1.ConditionUpstreamReachable, v1alpha1.ReasonPending)
+		setKey("sk-another-key")(ctx, w)
+		Eventually(func() canary.Trust { return prober.trust(w.name()) }).Should(Equal(canary.Trust{}))
 	})
 
 	It("is forgotten with the key that is revoked", func(ctx SpecContext) {

@@ -66,6 +66,16 @@ type Plan struct {
 	Agreement int
 	// Upstream says how TARS is asked.
 	Upstream Upstream
+	// Trust is what was known before the operator started. It counts only for the
+	// first plan of an object, and makes no plan another one.
+	Trust Trust
+}
+
+// Trust says what an operator that ran before has verified of exactly this
+// plan. It is believed until the first answers, which come at once: otherwise each
+// restart would take all TarsBackends' readiness back for a moment.
+type Trust struct {
+	DataPlane, Upstream, Key bool
 }
 
 // PlanInput is what a plan is made of.
@@ -87,6 +97,8 @@ type PlanInput struct {
 	ConfigHash, RouteHash string
 	// Replicas is the desired number of replicas of the external processor.
 	Replicas int32
+	// Trust is what was known before the operator started.
+	Trust Trust
 	// Upstream says how TARS is asked.
 	Upstream Upstream
 }
@@ -118,6 +130,7 @@ func NewPlan(in PlanInput) Plan {
 		Path: in.Path, ConfigHash: in.ConfigHash, RouteHash: in.RouteHash,
 		Agreement: min(maxAgreement, answersPerReplica*(1+max(1, int(in.Replicas)))),
 		Upstream:  in.Upstream,
+		Trust:     in.Trust,
 	}
 	for _, parent := range in.Parents {
 		if parent.Gateway == nil || !parent.Controlled {

@@ -183,6 +183,9 @@ func firstStates(old *object, plan Plan) map[Target]state {
 	known := old != nil && old.plan.sameAnswer(plan)
 	for _, t := range plan.Targets {
 		states[t] = state{outcome: conditions.ProbePending}
+		if old == nil && plan.Trust.DataPlane {
+			states[t] = state{outcome: conditions.ProbeVerified}
+		}
 		if !known {
 			continue
 		}

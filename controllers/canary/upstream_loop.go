@@ -128,6 +128,9 @@ func (p *Prober) firstUpstreams(old *object, plan Plan) map[Target]*upstream {
 			continue
 		}
 		u := newUpstream(p.opts.Vary)
+		if old == nil {
+			u.trust(plan.Trust)
+		}
 		if known {
 			if before, ok := old.upstreams[t]; ok {
 				kept := *before

@@ -185,6 +185,41 @@ var _ = Describe("the prober and TARS", func() {
 		r.clock.Step(time.Second / MaxUpstreamRate)
 		r.verdicts(wider, served, served, served, served)
 	})
+	It("believes what was known before the operator started until the first answers", func() {
+		e := newEnvoy(answer(404, "", ""))
+		t := e.target("eg/e1")
+		t.Upstream = true
+		plan := testPlan(t)
+		plan.Upstream = Upstream{Identity: "one", Verify: true, Interval: interval}
+		plan.Trust = Trust{DataPlane: true, Upstream: true, Key: true}
+		r := newRig(Options{})
+		r.Set(key, plan)
+		Expect(r.outcomes(plan)).To(Equal([]conditions.ProbeOutcome{conditions.ProbeVerified}))
+		r.verdicts(plan, served, served)
+		r.start()
+		r.woken()
+		Expect(r.outcomes(plan)).To(Equal([]conditions.ProbeOutcome{conditions.ProbeWrong}))
+
+		again := plan
+		again.Trust = Trust{}
+		Expect(r.Report(key, again)).NotTo(BeNil(), "it makes no plan another one")
+		changed := plan
+		changed.RouteHash, changed.Upstream.Identity = "aaaa", "two"
+		r.Set(key, changed)
+		Expect(r.outcomes(changed)).To(Equal([]conditions.ProbeOutcome{conditions.ProbePending}), "only the first plan is trusted")
+		r.verdicts(changed, pending, pending)
+	})
+	It("believes no more than was known", func() {
+		e := newEnvoy(right)
+		t := e.target("eg/e1")
+		t.Upstream = true
+		plan := testPlan(t)
+		plan.Trust = Trust{Upstream: true}
+		r := newRig(Options{})
+		r.Set(key, plan)
+		Expect(r.outcomes(plan)).To(Equal([]conditions.ProbeOutcome{conditions.ProbePending}))
+		r.verdicts(plan, served, pending)
+	})
 	It("tells each change of a verdict once", func() {
 		b := newTARS(envoySays("no_healthy_upstream"))
 		plan := b.plan("one")

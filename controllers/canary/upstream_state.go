@@ -62,6 +62,16 @@ func newUpstream(vary func(time.Duration) time.Duration) *upstream {
 	}
 }
 
+// trust takes what was known before the operator started.
+func (u *upstream) trust(t Trust) {
+	if t.Upstream {
+		u.reach.Outcome = conditions.UpstreamServed
+	}
+	if t.Key {
+		u.key.Outcome = conditions.UpstreamServed
+	}
+}
+
 // good says that nothing is in doubt.
 func (u *upstream) good(verify bool) bool {
 	return u.reach.Outcome == conditions.UpstreamServed && (!verify || u.key.Outcome == conditions.UpstreamServed)

@@ -76,6 +76,9 @@ func modelsResolved(o Observation) verdict {
 	}
 	models := Models(o)
 	if models == nil {
+		models = o.ModelsBefore
+	}
+	if models == nil {
 		return pending("TARS has not told yet which models the key reaches")
 	}
 	if len(models.Missing) > 0 {

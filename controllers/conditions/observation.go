@@ -61,6 +61,10 @@ type Observation struct {
 	// nil: nothing yet (observe).
 	Canary *CanaryReport
 
+	// ModelsBefore is what the status tells about the models of exactly this spec
+	// and key; nil: nothing.
+	ModelsBefore *v1alpha1.ModelsStatus
+
 	// Failure is an error of the API server that stopped this reconcile, in
 	// words, without object bodies; empty: none.
 	Failure string

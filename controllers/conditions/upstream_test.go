@@ -173,6 +173,14 @@ var _ = Describe("ModelsResolved", func() {
 		}
 		Expect(modelsResolved(*o).message).To(ContainSubstring("m0, m1, m2, m3, m4 and 4 more of status.models.missing"))
 	})
+	It("is what it was before a restart until TARS has told again", func() {
+		o := good()
+		o.Canary.Models = nil
+		o.ModelsBefore = &v1alpha1.ModelsStatus{Available: 7, Missing: []string{"gone"}}
+		Expect(modelsResolved(*o).reason).To(Equal(v1alpha1.ReasonModelsNotFound))
+		o.Canary.Models = []string{"gone"}
+		Expect(modelsResolved(*o).reason).To(Equal(v1alpha1.ReasonModelsResolved))
+	})
 	It("is Unknown until TARS has told", func() {
 		o := good()
 		o.Canary.Models = nil
