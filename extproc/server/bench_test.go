@@ -90,9 +90,9 @@ func exchangesMeasured() map[string]measuredExchange {
 	}
 	stream = append(stream, "data: "+strings.Replace(document, `[{"message":{"content":"hi"}}]`, "[]", 1)+"\n\n", "data: [DONE]\n\n")
 	return map[string]measuredExchange{
-		"a small request":   {append(ask(`{"messages":[{"role":"user","content":"hi"}],"model":"gpt-4o-mini"}`), answer(jsonType, document)...), 330},
-		"a request of 1 MB": {append(ask(`{"messages":[{"role":"user","content":"`+text+`"}],"model":"gpt-4o-mini"}`), answer(jsonType, document)...), 1190},
-		"a stream of 100":   {append(ask(`{"messages":[],"model":"gpt-4o-mini","stream":true}`), answer(streamType, stream...)...), 2880},
+		"a small request":   {append(ask(`{"messages":[{"role":"user","content":"hi"}],"model":"gpt-4o-mini"}`), answer(jsonType, document)...), 300},
+		"a request of 1 MB": {append(ask(`{"messages":[{"role":"user","content":"`+text+`"}],"model":"gpt-4o-mini"}`), answer(jsonType, document)...), 1160},
+		"a stream of 100":   {append(ask(`{"messages":[],"model":"gpt-4o-mini","stream":true}`), answer(streamType, stream...)...), 2850},
 	}
 }
 

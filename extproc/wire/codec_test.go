@@ -135,7 +135,9 @@ var _ = Describe("A message on the wire", func() {
 			sent(&corev3.HeaderValue{Key: "latin", RawValue: []byte{0xe9}}),
 			{Headers: sent(raw).GetHeaders(), Attributes: map[string]*structpb.Struct{"old": metadata}},
 		} {
-			for _, attributes := range []map[string]*structpb.Struct{nil, {"x": metadata}} {
+			told, err := structpb.NewStruct(map[string]any{"response.code": 200.0, "request.path": "/v1/x", "connection.mtls": true, "": ""})
+			Expect(err).NotTo(HaveOccurred())
+			for _, attributes := range []map[string]*structpb.Struct{nil, {"x": metadata}, {"x": told}, {"x": told, "y": told, "z": {}}} {
 				expectRead(&extprocv3.ProcessingRequest{
 					Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: h}, Attributes: attributes,
 					ProtocolConfig: &extprocv3.ProtocolConfiguration{SendBodyWithoutWaitingForHeaderResponse: true},

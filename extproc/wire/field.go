@@ -9,7 +9,7 @@ import "google.golang.org/protobuf/encoding/protowire"
 type field struct {
 	number protowire.Number
 	wire   protowire.Type
-	varint uint64
+	varint uint64 // of Fixed64Type, too
 	bytes  []byte
 }
 
@@ -23,6 +23,8 @@ func next(text []byte) (f field, after []byte, ok bool) {
 	switch f.wire {
 	case protowire.VarintType:
 		f.varint, m = protowire.ConsumeVarint(text[n:])
+	case protowire.Fixed64Type:
+		f.varint, m = protowire.ConsumeFixed64(text[n:])
 	case protowire.BytesType:
 		f.bytes, m = protowire.ConsumeBytes(text[n:])
 	default:

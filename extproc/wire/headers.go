@@ -10,6 +10,7 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Fields of a request with headers.
@@ -24,37 +25,41 @@ const (
 )
 
 // unmarshalHeaders reads a message with headers as Envoy sends them: their values
-// raw. Package proto would make four objects of each. What the message has beside
-// them, attributes above all, package proto reads. ok is false for any other message.
+// raw, and attributes that are scalars. Package proto would make four objects of each
+// header and read the attributes' maps by reflection; what else the message has, it
+// reads. ok is false for any other message.
 func unmarshalHeaders(text []byte, msg *extprocv3.ProcessingRequest) (ok bool) {
-	kind, inner, others := protowire.Number(0), []byte(nil), []byte(nil)
-	for rest := text; len(rest) > 0; {
-		f, after, ok := next(rest)
+	var kind field
+	var others []byte
+	attributes := map[string]*structpb.Struct{}
+	for len(text) > 0 {
+		f, after, ok := next(text)
 		switch {
 		case !ok:
 			return false
 		case f.number == requestRequestHeaders || f.number == requestResponseHeaders:
-			if kind != 0 || f.wire != protowire.BytesType {
+			if kind.number != 0 || f.wire != protowire.BytesType {
 				return false
 			}
-			kind, inner = f.number, f.bytes
+			kind = f
+		case f.number == requestAttributes:
+			if !readAttributes(f, attributes) {
+				return false
+			}
 		default:
-			others = append(others, rest[:len(rest)-len(after)]...)
+			others = append(others, text[:len(text)-len(after)]...)
 		}
-		rest = after
+		text = after
 	}
-	if kind == 0 {
-		return false
-	}
-	h, ok := readHeaders(inner)
-	if !ok {
-		return false
-	}
+	h, ok := readHeaders(kind.bytes)
 	// A piece of a body beside headers would be the message's kind, being the later.
-	if proto.Unmarshal(others, msg) != nil || msg.GetRequest() != nil {
+	if kind.number == 0 || !ok || proto.Unmarshal(others, msg) != nil || msg.GetRequest() != nil {
 		return false
 	}
-	if kind == requestRequestHeaders {
+	if len(attributes) > 0 {
+		msg.Attributes = attributes
+	}
+	if kind.number == requestRequestHeaders {
 		msg.Request = &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: h}
 	} else {
 		msg.Request = &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: h}
