@@ -110,6 +110,10 @@ test: ## Run all tests that need no root: with a real API server and a real Envo
 test-dataplane: ## Run only the tests of the external processor on a real Envoy.
 	hack/test.sh ./test/dataplane
 
+.PHONY: cycles
+cycles: ## Try CYCLES times (200), on a local cluster, that the first request after Ready is served (root).
+	E2E_FIRST_REQUESTS=$(or $(CYCLES),200) $(GINKGO) run -v --timeout=2h --focus "means that the first request is served" ./test/e2e
+
 .PHONY: faults
 faults: ## Run the fault suite with every failure of the API server in every request.
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" TARS_TEST_EVERY_FAILURE=1 go test ./controllers -timeout 60m -count=1 -ginkgo.v -ginkgo.focus "A failure of the API server"

@@ -29,12 +29,21 @@ type testManager struct {
 	reconciler *controllers.TarsBackendReconciler
 	requests   *requestLog
 	logs       *syncBuffer
+	elected    <-chan struct{}
 	stop       func()
 }
 
 // startManager runs the manager with a stand-in for the prober. It looks after
 // the given namespaces, or after all.
 func startManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testManager {
+	GinkgoHelper()
+	m := launchManager(cfg, p, namespaces...)
+	Eventually(m.elected).Should(BeClosed())
+	return m
+}
+
+// launchManager starts a manager that may have to wait for its election.
+func launchManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testManager {
 	GinkgoHelper()
 	scheme, err := manager.Scheme()
 	Expect(err).NotTo(HaveOccurred())
@@ -69,7 +78,7 @@ func startManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testMa
 		cancel()
 		Eventually(done).Should(Receive(BeNil()))
 	})
-	Eventually(mgr.Elected()).Should(BeClosed())
+	m.elected = mgr.Elected()
 	return m
 }
 
