@@ -26,7 +26,7 @@ const firstTokenTime = 3 * time.Minute
 // lints look for what the API server takes and hardly anyone means.
 var lints = []func(survey.Survey) []Complaint{
 	pathPrefixHasVersion, hostnameNotServed, parentServesNothing, endpointWithoutTLS,
-	allowsEverything, aliasHidesModel, policyBypassed,
+	allowsEverything, aliasHidesModel, modelsMissing, policyBypassed,
 	requestTimeoutCutsStreams, streamIdleTooShort, drainShorterThanRequest, bodyLargerThanMemory, tooFewReplicas,
 	keyLooksWrong,
 }
@@ -111,6 +111,18 @@ func allowsEverything(s survey.Survey) []Complaint {
 	}
 	return complain("AllowsEverything", fmt.Sprintf("spec.models.allow[%d]", i),
 		"* allows every model, and with an allow-list unlisted paths are denied by default: leave models.allow out, or name models")
+}
+
+// modelsMissing tells the models that the manager did not find among those of
+// the key.
+func modelsMissing(s survey.Survey) []Complaint {
+	status := s.Seen.Backend.Status.Models
+	if status == nil || len(status.Missing) == 0 {
+		return nil
+	}
+	return complain("UnknownModel", "spec.models",
+		"the key reaches no model that fits %s, so apps that ask for it get 404: correct the name, or have TARS give the key this model",
+		strings.Join(status.Missing, ", "))
 }
 
 // aliasHidesModel looks for allowed models that nobody can ask for, because an

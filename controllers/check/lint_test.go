@@ -97,6 +97,7 @@ var mistakes = []mistake{
 	{"AllowsEverything", "spec.models.allow[1]", with(`models: {allow: [gpt-4o-mini, "*"]}`), "leave models.allow out"},
 	{"AliasHidesModel", "spec.models.aliases[1].name", with(`models: {allow: [gpt-4o-mini], aliases: [{name: fast, model: a}, {name: gpt-4o-mini, model: b}]}`), `"b"`},
 	{"AliasHidesModel", "spec.models.aliases[0].name", with(`models: {allow: ["claude-*"], aliases: [{name: claude-best, model: b}]}`), `"claude-*"`},
+	{"UnknownModel", "spec.models", with("models: {allow: [gpt-9]}") + "status: {models: {available: 0, missing: [gpt-9]}}\n", "no model that fits gpt-9"},
 	{"PolicyBypassed", "spec.unlistedPaths", with("unlistedPaths: Forward", "models: {allow: [a]}"), "set Deny"},
 	{"RequestTimeoutCutsStreams", "spec.timeouts.request", with("timeouts: {request: 60s}"), "60s ends every answer"},
 	{"RequestTimeoutCutsStreams", "spec.timeouts.request", with("timeouts: {request: 2m, streamIdle: 0s}"), "2m ends"},
