@@ -3,8 +3,8 @@
 # Measures what the external processor costs (test/bench), and writes
 # docs/benchmarks. What was interrupted goes on where it ended. BENCH_SHORT=1: a
 # few loads, within two minutes, printed only. BENCH_ONLY: a pattern of loads;
-# BENCH_BEFORE: another build of the operator to compare with; both are printed
-# only, too.
+# BENCH_BEFORE: another build of the operator to compare with; BENCH_PROFILE: a file
+# for a CPU profile of ours under those loads. All these are printed only, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,9 @@ TARS_TEST_ENVOY=${TARS_TEST_ENVOY:-$(test/cluster/cluster tool envoy)}
 export TARS_TEST_ENVOY
 go build -o "$dir/bench" ./test/bench
 
+if [[ -n ${BENCH_PROFILE:-} ]]; then
+  exec "$dir/bench" -profile "$BENCH_PROFILE" -only "${BENCH_ONLY:-}"
+fi
 if [[ -n ${BENCH_SHORT:-} || -n ${BENCH_ONLY:-} || -n ${BENCH_BEFORE:-} ]]; then
   state=$(mktemp "$dir/printed.XXXXXX.json")
   rm "$state"
