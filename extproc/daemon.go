@@ -34,8 +34,10 @@ const (
 	maxMessage = 128 << 20
 	// streamWindow and connWindow are HTTP/2's flow control windows, in bytes:
 	// what Envoy may send ahead of our reading. They are fixed, so that memory
-	// is bounded by something other than the network's delay.
-	streamWindow = 256 << 10
+	// is bounded by something other than the network's delay. The first is
+	// what an answer costs whose client does not read, several hundred times
+	// over: wider ones were not faster.
+	streamWindow = 64 << 10
 	connWindow   = 8 << 20
 	// minPing is how often Envoy may ask whether the connection lives. gRPC's
 	// default of 5 minutes would close the connection, and cut its requests,

@@ -5,9 +5,12 @@ package dataplane
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -41,7 +44,51 @@ func multiplexed() *http.Client {
 	return &http.Client{Transport: transport}
 }
 
+// endless answers with events until its client is gone, and counts the bytes.
+func endless(sent *atomic.Int64) http.HandlerFunc {
+	block := strings.Repeat(delta, 1000)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("content-type", "text/event-stream")
+		for {
+			n, err := io.WriteString(w, block)
+			sent.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
 var _ = Describe("Memory", func() {
+	It("is enough by default for 256 endless answers that nobody reads", func() {
+		const clients = 256
+		defaults := v1alpha1.DefaultExtProcResources()
+		limit := defaults.Limits.Memory().Value()
+		v := startVictim(fmt.Sprintf("EXTPROC_MEMORY_LIMIT=%d", limit))
+		var sent atomic.Int64
+		for range clients {
+			id := newID()
+			world.tls.answer(id, endless(&sent))
+			conn := dialTo(v.envoy)
+			DeferCleanup(conn.close)
+			Expect(conn.Conn.(*net.TCPConn).SetReadBuffer(4096)).To(Succeed())
+			conn.write("POST %s HTTP/1.1\r\nhost: a\r\nx-request-id: %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s",
+				chatPath, id, len(streamBody), streamBody)
+		}
+		// Until nothing moves any more, as every buffer on the way is full.
+		last := int64(0)
+		Eventually(func() bool {
+			before := last
+			last = sent.Load()
+			return before > 0 && before == last
+		}).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(BeTrue())
+		peak, err := v.PeakMemory()
+		Expect(err).NotTo(HaveOccurred())
+		AddReportEntry("memory", fmt.Sprintf("%d MiB were sent; the peak was %d of %d MiB", sent.Load()>>20, peak>>20, limit>>20))
+		Expect(peak).To(BeNumerically("<", limit))
+		Expect(v.Ended()).To(BeFalse())
+	})
+
 	It("is enough by default for 256 requests of 20 MB at one time: those that do not fit are told to come again", func() {
 		const clients, size = 256, 20_000_000
 		defaults := v1alpha1.DefaultExtProcResources()

@@ -54,7 +54,7 @@ type soak struct {
 
 func startSoak() *soak {
 	GinkgoHelper()
-	s := &soak{extproc: startExtproc(config.Config{Version: config.Version, DrainSeconds: 20, Routes: []config.Route{testRoute("soak", "/")}}, "127.0.0.1:0")}
+	s := &soak{extproc: startExtproc(config.Config{Version: config.Version, DrainSeconds: 20, Routes: []config.Route{testRoute("soak", "/")}}, "127.0.0.1:0", "GOGC=100")}
 	DeferCleanup(s.kill)
 	s.envoy = startEnvoy(harness.EnvoyConfig{
 		Routes:     []harness.Route{{Name: "soak", Token: "token-of-soak", Cluster: "fake", Processor: "main"}},
