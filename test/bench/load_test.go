@@ -17,7 +17,7 @@ import (
 )
 
 // brief is how long loads of tests last.
-const brief = 200 * time.Millisecond
+const brief = 500 * time.Millisecond
 
 var _ = Describe("The load", func() {
 	generate := func(address string, s scenario) (load, error) {
@@ -56,7 +56,12 @@ var _ = Describe("The load", func() {
 		const gap = 5 * time.Millisecond
 		l, err := generate(standIn().URL()[len("http://"):], scenario{Body: 100, Clients: 1, Chunks: 10, Gap: gap})
 		Expect(err).NotTo(HaveOccurred())
-		Expect(l.timings[0].gaps).NotTo(BeEmpty())
+		var gaps []time.Duration
+		for _, t := range l.timings {
+			gaps = append(gaps, t.gaps...)
+		}
+		// A machine that is busy elsewhere may let some arrive together.
+		Expect(gaps).NotTo(BeEmpty())
 		Expect(l.timings[0].total).To(BeNumerically(">=", 9*gap))
 	})
 
