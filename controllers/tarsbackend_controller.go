@@ -5,8 +5,10 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,6 +25,9 @@ import (
 
 // FieldOwner is the field manager of everything that the operator applies.
 const FieldOwner = client.FieldOwner("tars-operator")
+
+// conflictPause lets the cache take in what another has written.
+const conflictPause = 20 * time.Millisecond
 
 // Settings are what the manager's flags decide for every TarsBackend.
 type Settings struct {
@@ -116,7 +121,7 @@ func (s *scope) name() types.NamespacedName { return client.ObjectKeyFromObject(
 type phase func(context.Context, *scope) (proceed bool, err error)
 
 // Reconcile brings the children of one TarsBackend and its status up to date.
-func (r *TarsBackendReconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, err error) {
+func (r *TarsBackendReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	backend := &v1alpha1.TarsBackend{}
 	if err := r.client.Get(ctx, req.NamespacedName, backend); err != nil {
 		if client.IgnoreNotFound(err) == nil {
@@ -130,7 +135,14 @@ func (r *TarsBackendReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	}
 	s := &scope{backend: backend, seen: conditions.Observation{Backend: backend}}
 	defer func() {
-		if serr := r.writeStatus(ctx, s, err); serr != nil {
+		serr := r.writeStatus(ctx, s, err)
+		switch {
+		case serr == nil:
+		case err == nil && apierrors.IsConflict(serr):
+			// Somebody wrote the object meanwhile. That is no failure: the cache has
+			// it in a moment.
+			result.RequeueAfter = conflictPause
+		default:
 			if err != nil {
 				logf.FromContext(ctx).Error(err, "Reconcile failed before its status could be written")
 			}
