@@ -70,6 +70,12 @@ func classifyUpstream(method string, status int, header http.Header, body []byte
 				"): do the clocks of their nodes agree?",
 		}
 	default:
+		if status == http.StatusOK {
+			return upstreamAnswer{
+				outcome: conditions.UpstreamImpossible,
+				detail:  "the external processor does not know the operator's request: it is of an older version",
+			}
+		}
 		return upstreamAnswer{outcome: conditions.UpstreamImpossible, detail: "a filter of the Gateway answers " + statusWord(status) +
 			" before the request gets to TARS"}
 	}

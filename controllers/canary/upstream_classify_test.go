@@ -92,6 +92,11 @@ var _ = Describe("an answer to the probe of TARS", func() {
 		Expect(a.outcome).To(Equal(conditions.UpstreamImpossible))
 		Expect(a.detail).To(And(ContainSubstring("ticket out of time"), ContainSubstring("clocks")))
 	})
+	It("of an older external processor proves nothing", func() {
+		a := classifyUpstream(http.MethodGet, 200, http.Header{}, nil)
+		Expect(a.outcome).To(Equal(conditions.UpstreamImpossible))
+		Expect(a.detail).To(ContainSubstring("older version"))
+	})
 	It("of an earlier filter proves nothing", func() {
 		a := classifyUpstream(http.MethodGet, 401, http.Header{}, nil)
 		Expect(a).To(Equal(upstreamAnswer{outcome: conditions.UpstreamImpossible, detail: "a filter of the Gateway answers 401 before the request gets to TARS"}))
