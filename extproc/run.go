@@ -19,7 +19,7 @@ import (
 // goMemoryPercent is the share of the container's memory that Go's collector
 // works to stay below. The rest is for what it does not count: the program
 // itself, some 45 MiB, when bodies fill what is theirs of the default limit.
-const goMemoryPercent = 70
+const goMemoryPercent = 65
 
 // goCollectPercent is how much Go's heap may grow before it is collected, in percent
 // of what is in use; Go's default is 100. Little is in use between requests and most
