@@ -24,10 +24,17 @@ const (
 func previousCheckout() string {
 	GinkgoHelper()
 	git := func(args ...string) command {
-		return command{name: "git", args: append([]string{"-C", lab.root}, args...)}
+		// The checkout may belong to another user than the one who tests it.
+		return command{name: "git", args: append([]string{"-c", "safe.directory=*", "-C", lab.root}, args...)}
 	}
-	if _, err := git("cat-file", "-e", previousCommit+"^{commit}").run(GinkgoT().Context()); err != nil {
-		Fail("the commit that the upgrade begins with is not in this checkout; where its history is shallow, git fetch --unshallow brings it: " + err.Error())
+	ctx := GinkgoT().Context()
+	known := git("cat-file", "-e", previousCommit+"^{commit}")
+	if _, err := known.run(ctx); err != nil {
+		_, fetchErr := git("fetch", "--unshallow").run(ctx)
+		if _, err := known.run(ctx); err != nil {
+			Fail(fmt.Sprintf("the commit that the upgrade begins with is not in this checkout (%v); "+
+				"where its history is shallow, git fetch --unshallow brings it, which said: %v", err, fetchErr))
+		}
 	}
 	dir := filepath.Join(GinkgoT().TempDir(), "previous")
 	tar := dir + ".tar"
