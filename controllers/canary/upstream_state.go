@@ -125,7 +125,7 @@ func (u *upstream) takeReach(a upstreamAnswer) {
 		u.failures++
 		if u.failures >= inARow {
 			u.reach = verdict
-		} else if u.undecided(u.reach) {
+		} else if undecided(u.reach) {
 			u.reach = conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending, Detail: a.detail}
 		}
 	}
@@ -142,11 +142,11 @@ func (u *upstream) takeKey(a upstreamAnswer) {
 		u.refusals++
 		if u.refusals >= inARow {
 			u.key = verdict
-		} else if u.undecided(u.key) {
+		} else if undecided(u.key) {
 			u.key = conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending, Detail: a.detail}
 		}
 	case conditions.UpstreamRateLimited, conditions.UpstreamImpossible:
-		if u.undecided(u.key) {
+		if undecided(u.key) {
 			u.key = verdict
 		}
 	default: // no word on the key
@@ -154,7 +154,7 @@ func (u *upstream) takeKey(a upstreamAnswer) {
 }
 
 // undecided says that a verdict may give way to one that proves nothing.
-func (u *upstream) undecided(v conditions.UpstreamVerdict) bool {
+func undecided(v conditions.UpstreamVerdict) bool {
 	switch v.Outcome {
 	case conditions.UpstreamPending, conditions.UpstreamJoined, conditions.UpstreamRateLimited, conditions.UpstreamImpossible:
 		return true
