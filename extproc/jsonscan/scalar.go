@@ -41,11 +41,12 @@ func (s *Scanner) beginScalar(kind Kind, at int64) {
 	s.kind, s.start = kind, at
 	s.raw, s.long = s.raw[:0], false
 	s.capture = s.pending != nil && s.pending.ID != 0
+	s.keeps = s.capture && !s.pending.Sized
 }
 
 // keep adds to the scalar that is reported at its end.
 func (s *Scanner) keep(p []byte) {
-	if !s.capture {
+	if !s.keeps || s.long {
 		return
 	}
 	if room := MaxRaw - len(s.raw); len(p) > room {
@@ -66,6 +67,11 @@ func (s *Scanner) endScalar(end int64) {
 
 // text reads the inside of a key or string.
 func (s *Scanner) text(p []byte, i int) (int, error) {
+	if s.state == inString && (!s.keeps || s.long) {
+		if n := anyText(p[i:]); n > 0 {
+			return n, nil
+		}
+	}
 	n := plainText(p[i:])
 	s.keepText(p[i : i+n])
 	if i+n == len(p) {

@@ -82,7 +82,8 @@ type Scanner struct {
 	start   int64
 	raw     []byte
 	long    bool
-	capture bool
+	capture bool // the scalar is reported
+	keeps   bool // and raw is wanted
 	keyRaw  []byte
 	keyLong bool
 	keyed   bool // the key is looked up

@@ -35,3 +35,26 @@ func plainText(p []byte) int {
 	}
 	return i
 }
+
+// anyText returns the number of bytes at the beginning of p that are the inside of
+// a string: text and whole escapes.
+func anyText(p []byte) int {
+	i := 0
+	for {
+		i += plainText(p[i:])
+		if i+1 >= len(p) || p[i] != '\\' {
+			return i
+		}
+		switch p[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i += 2
+		case 'u':
+			if len(p)-i < len(`\u0000`) || !isHex(p[i+2]) || !isHex(p[i+3]) || !isHex(p[i+4]) || !isHex(p[i+5]) {
+				return i
+			}
+			i += len(`\u0000`)
+		default:
+			return i
+		}
+	}
+}

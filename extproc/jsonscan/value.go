@@ -31,6 +31,9 @@ type Node struct {
 	// take for it: in another case, with bytes that are no UTF-8, with a NUL at
 	// the end. Such Values have Folded set.
 	Fold bool
+	// Sized reports scalars without Value.Raw: who wants to know how long a text
+	// is does not pay for a copy of it.
+	Sized bool
 	// Children are the keys to look for when the value is an object.
 	Children []*Node
 	// Each, when the value is an array, is the place of every element; its
@@ -55,7 +58,7 @@ type Value struct {
 	// after it.
 	Start, End int64
 	// Raw is a scalar as written, quotes included; empty for objects and
-	// arrays. It is valid during the call only.
+	// arrays, and where Node.Sized is set. It is valid during the call only.
 	Raw []byte
 }
 

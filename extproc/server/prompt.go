@@ -13,11 +13,11 @@ const promptLevels = 6
 func promptPlaces() []*jsonscan.Node {
 	each, fields := textBelow(promptLevels)
 	place := func(key string) *jsonscan.Node {
-		return &jsonscan.Node{Key: key, ID: idPrompt, Each: each, Children: fields}
+		return &jsonscan.Node{Key: key, ID: idPrompt, Sized: true, Each: each, Children: fields}
 	}
 	return []*jsonscan.Node{
 		place("messages"), place("system"), place("prompt"), place("input"), place("instructions"),
-		{Key: "tools", ID: idTools},
+		{Key: "tools", ID: idTools, Sized: true},
 	}
 }
 
@@ -29,7 +29,7 @@ func textBelow(levels int) (each *jsonscan.Node, fields []*jsonscan.Node) {
 	}
 	below, fieldsBelow := textBelow(levels - 1)
 	place := func(key string) *jsonscan.Node {
-		return &jsonscan.Node{Key: key, ID: idPrompt, Each: below, Children: fieldsBelow}
+		return &jsonscan.Node{Key: key, ID: idPrompt, Sized: true, Each: below, Children: fieldsBelow}
 	}
 	for _, key := range []string{"content", "text", "output", "thinking", "tool_calls", "function", "arguments"} {
 		fields = append(fields, place(key))

@@ -49,7 +49,7 @@ func places() *jsonscan.Node {
 	}}
 }
 
-func text(key string) *jsonscan.Node { return &jsonscan.Node{Key: key, ID: idText} }
+func text(key string) *jsonscan.Node { return &jsonscan.Node{Key: key, ID: idText, Sized: true} }
 
 // written is a place where a model writes: a string, or an object with strings
 // and calls of tools.
