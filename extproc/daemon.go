@@ -14,35 +14,17 @@ import (
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/go-logr/logr"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/server"
 	"github.com/tars-operator/tars-operator/extproc/trace"
-	"github.com/tars-operator/tars-operator/extproc/wire"
+	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
 const (
-	// maxMessage is the largest message from Envoy, in bytes. Envoy sends what
-	// one read from the client gave, or a whole body where another policy of
-	// the Gateway buffers it.
-	maxMessage = 128 << 20
-	// streamWindow and connWindow are HTTP/2's flow control windows, in bytes:
-	// what Envoy may send ahead of our reading. They are fixed, so that memory
-	// is bounded by something other than the network's delay. The first is
-	// what an answer costs whose client does not read, several hundred times
-	// over: wider ones were not faster.
-	streamWindow = 64 << 10
-	connWindow   = 8 << 20
-	// minPing is how often Envoy may ask whether the connection lives. gRPC's
-	// default of 5 minutes would close the connection, and cut its requests,
-	// for the pings that EnvoyExtensionPolicy has Envoy send every 10 seconds.
-	minPing = time.Second
 	// headerTimeout is for clients of the HTTP port.
 	headerTimeout = 10 * time.Second
 	// flushTimeout is for the last spans; it is part of what a pod gets after
@@ -56,9 +38,9 @@ type daemon struct {
 	drain    time.Duration
 	grpcAddr string
 	httpAddr string
-	grpc     *grpc.Server
+	grpc     *transport.Server
 	http     *http.Server
-	health   *health.Server
+	health   *health
 	tracer   *trace.Tracer
 	ready    atomic.Bool
 }
@@ -93,20 +75,16 @@ func newDaemon(ctx context.Context, o options, cfg loaded, log logr.Logger) (*da
 		drain:    time.Duration(cfg.DrainSeconds) * time.Second,
 		grpcAddr: o.grpcAddress,
 		httpAddr: o.httpAddress,
-		health:   health.NewServer(),
+		health:   &health{},
 		tracer:   tracer,
 	}
-	d.grpc = grpc.NewServer(
-		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.WaitForHandlers(true), grpc.ForceServerCodecV2(wire.Codec()),
-	)
 	processor := server.New(server.Options{
 		Config: cfg.Config, Hash: cfg.hash, Replica: pod, Budget: budget, Metrics: counters, Tracer: tracer, Log: log,
 	})
-	extprocv3.RegisterExternalProcessorServer(d.grpc, processor)
-	healthv1.RegisterHealthServer(d.grpc, d.health)
+	d.grpc = transport.New(map[string]transport.Method{
+		extprocv3.ExternalProcessor_Process_FullMethodName: func(s *transport.Stream) transport.Handler { return processor.Open(s) },
+		healthv1.Health_Check_FullMethodName:               d.health.open,
+	}, log)
 	d.http = &http.Server{Handler: d.routes(counters.Handler(), processor.Unprocessed), ReadHeaderTimeout: headerTimeout}
 	return d, nil
 }
@@ -165,7 +143,7 @@ func (d *daemon) serve(ctx context.Context) error {
 func (d *daemon) stop() {
 	d.log.Info("draining", "atMost", d.drain.String())
 	d.ready.Store(false)
-	d.health.Shutdown()
+	d.health.draining.Store(true)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -195,7 +173,7 @@ func (d *daemon) flush(ctx context.Context) {
 func (d *daemon) closed(errs ...error) error {
 	var kept []error
 	for _, err := range errs {
-		if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+		if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, transport.ErrServerClosed) {
 			kept = append(kept, err)
 		}
 	}

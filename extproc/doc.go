@@ -26,7 +26,7 @@
 //
 // # Layout
 //
-// server is the protocol and wire its bytes, policy decides, apierror words refusals, usage
+// transport takes Envoy's streams, server is the protocol and wire its bytes, policy decides, apierror words refusals, usage
 // reads answers with jsonscan and sse, modellist rewrites lists of models,
 // memory bounds what is held, metrics counts, config is the contract with
 // the operator.

@@ -26,6 +26,7 @@ type Buffer struct {
 	blocks  [][]byte
 	size    int64
 	charged int64
+	out     int64 // charged for the piece that Next handed out
 }
 
 // NewBuffer returns an empty buffer.
@@ -65,21 +66,23 @@ func (b *Buffer) Append(p []byte) error {
 	return nil
 }
 
-// Drain calls f with the pieces in their order and gives each back to the
-// budget after its call. It stops at f's first error and returns it. The
-// buffer is empty afterwards.
-func (b *Buffer) Drain(f func(p []byte) error) error {
-	defer b.Release()
-	for i, block := range b.blocks {
-		if err := f(block); err != nil {
-			return err
-		}
-		b.blocks[i] = nil
-		cost := int64(cap(block)) + overhead
-		b.charged -= cost
-		b.budget.release(cost)
+// Next hands out the pieces in their order, nil at the end, and gives the one before
+// back to the budget. Only Next and Release may follow.
+func (b *Buffer) Next() []byte {
+	if b.out > 0 {
+		b.charged -= b.out
+		b.budget.release(b.out)
+		b.out = 0
 	}
-	return nil
+	if len(b.blocks) == 0 {
+		b.size = 0
+		return nil
+	}
+	block := b.blocks[0]
+	b.blocks[0] = nil
+	b.blocks = b.blocks[1:]
+	b.out = int64(cap(block)) + overhead
+	return block
 }
 
 // Bytes returns the content in one piece.
@@ -94,5 +97,5 @@ func (b *Buffer) Bytes() []byte {
 // Release gives everything back to the budget. It may be called again.
 func (b *Buffer) Release() {
 	b.budget.release(b.charged)
-	b.blocks, b.size, b.charged = nil, 0, 0
+	b.blocks, b.size, b.charged, b.out = nil, 0, 0, 0
 }

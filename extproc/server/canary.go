@@ -7,10 +7,9 @@ import (
 	"net/http"
 	"strings"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/routemeta"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 // canaryBody says what a human who finds the path wants to know.
@@ -20,29 +19,30 @@ var errProbeMethod = errors.New("not GET or HEAD")
 
 // canaryHeaders tell which configuration and which generation of the route a
 // request met.
-func (s *session) canaryHeaders(attrs attributes) []header {
+func (s *session) canaryHeaders(m *wire.Request) []header {
 	return []header{
-		{config.HeaderConfigHash, s.proc.hash},
-		{config.HeaderRouteHash, routemeta.String(attrs.text(attrRouteMetadata), config.RouteHashMetadataKey)},
-		{config.HeaderReplica, s.proc.replica},
-		{"cache-control", "no-store"},
+		{Name: config.HeaderConfigHash, Value: s.proc.hash},
+		{Name: config.HeaderRouteHash, Value: routemeta.String(m.Attribute(attrRouteMetadata), config.RouteHashMetadataKey)},
+		{Name: config.HeaderReplica, Value: s.proc.replica},
+		{Name: "cache-control", Value: "no-store"},
 	}
 }
 
 // answerCanary answers the operator's question: itself, and then nothing of it
 // reaches TARS; or, for a ticket, with TARS's list of models as the key that
 // Envoy puts on reaches it, which costs no token.
-func (s *session) answerCanary(h headers, attrs attributes, bodiless bool) error {
-	set := append(s.canaryHeaders(attrs), header{"content-type", "application/json"})
+func (s *session) answerCanary(m *wire.Request, h headers) error {
+	set := append(s.canaryHeaders(m), header{Name: "content-type", Value: "application/json"})
 	if ticket := h.get(config.HeaderProbe); ticket != "" {
 		problem := s.proc.tickets.use(s.route.PassToken, ticket)
 		if problem == nil && (s.req.method == http.MethodGet || s.req.method == http.MethodHead) {
-			return s.forward(h, bodiless, header{"accept-encoding", "identity"}, header{":path", s.modelListPath()})
+			return s.forward(h, m.End, header{Name: "accept-encoding", Value: "identity"}, header{Name: ":path", Value: s.modelListPath()})
 		}
 		if problem == nil {
 			problem = errProbeMethod
 		}
-		set = append(set, header{config.HeaderProbe, config.ProbeRefused}, header{config.HeaderProbeDetails, problem.Error()})
+		set = append(set, header{Name: config.HeaderProbe, Value: config.ProbeRefused},
+			header{Name: config.HeaderProbeDetails, Value: problem.Error()})
 	}
 	s.answered = true
 	return s.send(immediateResponse(http.StatusOK, set, []byte(canaryBody)))
@@ -50,16 +50,17 @@ func (s *session) answerCanary(h headers, attrs attributes, bodiless bool) error
 
 // canaryAnswered stamps what came back for a canary that was let through, or
 // that an earlier filter has answered. The body passes as it is.
-func (s *session) canaryAnswered(m *extprocv3.HttpHeaders, attrs attributes, details string) error {
-	set := s.canaryHeaders(attrs)
+func (s *session) canaryAnswered(m *wire.Request, details string) error {
+	set := s.canaryHeaders(m)
 	switch {
 	case !s.forwarded:
 	case details == "" || details == viaUpstream:
-		set = append(set, header{config.HeaderProbe, config.ProbeFromTARS})
+		set = append(set, header{Name: config.HeaderProbe, Value: config.ProbeFromTARS})
 	default:
-		set = append(set, header{config.HeaderProbe, config.ProbeFromGateway}, header{config.HeaderProbeDetails, details})
+		set = append(set, header{Name: config.HeaderProbe, Value: config.ProbeFromGateway},
+			header{Name: config.HeaderProbeDetails, Value: details})
 	}
-	return s.passHeaders(m, set, newHeaders(m.GetHeaders()).ours())
+	return s.passHeaders(m, set, newHeaders(m.Headers).ours())
 }
 
 // modelListPath is the path of the list of models as the route takes it.

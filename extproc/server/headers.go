@@ -6,33 +6,26 @@ import (
 	"mime"
 	"strings"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
+
+// header is a name and a value.
+type header = wire.Header
 
 // headers are those of a request or an answer. Envoy writes their names in
 // lower case.
 type headers struct {
-	list []*corev3.HeaderValue
+	list []header
 }
 
-func newHeaders(m *corev3.HeaderMap) headers { return headers{list: m.GetHeaders()} }
-
-// value is a header's value: Envoy sends raw bytes, and text only when it is
-// told to.
-func value(h *corev3.HeaderValue) string {
-	if raw := h.GetRawValue(); len(raw) > 0 {
-		return string(raw)
-	}
-	return h.GetValue()
-}
+func newHeaders(list []header) headers { return headers{list: list} }
 
 // get returns the first value of a header, empty without one.
 func (h headers) get(name string) string {
 	for _, v := range h.list {
-		if v.GetKey() == name {
-			return value(v)
+		if v.Name == name {
+			return v.Value
 		}
 	}
 	return ""
@@ -44,8 +37,8 @@ func (h headers) has(name string) bool { return len(h.all(name)) > 0 }
 func (h headers) all(name string) []string {
 	var values []string
 	for _, v := range h.list {
-		if v.GetKey() == name {
-			values = append(values, value(v))
+		if v.Name == name {
+			values = append(values, v.Value)
 		}
 	}
 	return values
@@ -55,8 +48,8 @@ func (h headers) all(name string) []string {
 func (h headers) ours() []string {
 	var names []string
 	for _, v := range h.list {
-		if strings.HasPrefix(v.GetKey(), config.HeaderPrefix) {
-			names = append(names, v.GetKey())
+		if strings.HasPrefix(v.Name, config.HeaderPrefix) {
+			names = append(names, v.Name)
 		}
 	}
 	return names

@@ -6,13 +6,12 @@ import (
 	"slices"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/jsonscan"
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/usage"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 // heldBody is a body of which the model is not known yet. It is scanned as
@@ -49,14 +48,14 @@ func (s *session) expire() {
 }
 
 // holdBody takes the next piece of a held body.
-func (s *session) holdBody(m *extprocv3.HttpBody) error {
+func (s *session) holdBody(m *wire.Request) error {
 	if s.held == nil {
 		return unexpected("request body")
 	}
-	if e := s.keep(m.GetBody()); e != nil {
+	if e := s.keep(m.Body); e != nil {
 		return s.refuse(e)
 	}
-	if m.GetEndOfStream() {
+	if m.End {
 		return s.endHeld()
 	}
 	return nil
@@ -91,19 +90,35 @@ func (s *session) endHeld() error {
 	held.timer.Stop()
 	s.in, s.prompt = ended, held.fields.prompt.Tokens()
 	err := s.send(s.passOn(held.headers,
-		header{config.HeaderModel, s.req.model}, header{"accept-encoding", "identity"}))
+		header{Name: config.HeaderModel, Value: s.req.model}, header{Name: "accept-encoding", Value: "identity"}))
 	if err != nil {
 		return err
 	}
-	pieces := pieceSender{session: s}
-	if err := splice(held.buffer, splices, pieces.add); err != nil {
-		return err
-	}
+	s.sending = &outgoing{buffer: held.buffer, splices: splices}
 	s.held = nil
-	s.forwarded = true // for the metadata of this very piece
-	if err := pieces.send(true); err != nil {
-		s.forwarded = false
-		return err
+	return s.sendHeld()
+}
+
+// Sent implements transport.Handler.
+func (s *session) Sent() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sendHeld()
+}
+
+// sendHeld sends as much of a held body as the connection has room for. What it
+// has none for stays where it counts against the budget.
+func (s *session) sendHeld() error {
+	for s.sending != nil && s.stream.Room() {
+		piece, last := s.sending.next()
+		if last {
+			s.release()
+		}
+		s.forwarded = last // for the metadata of this very piece
+		if err := s.send(requestPiece(piece, last)); err != nil {
+			s.forwarded = false
+			return err
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/memory"
@@ -50,6 +51,46 @@ var _ = Describe("A large body", func() {
 		Entry("no end", ``, "400", "invalid_json"),
 		Entry("a name of 1 MB", `,"y":"`+strings.Repeat("y", 1<<20)+`","`+strings.Repeat("model", 200_000)+`":1,"model":"gpt-5"}`, "400", "duplicate_parameter"),
 	)
+
+	It("waits in the budget while Envoy has no room for it", func() {
+		b := newBench(func(r *config.Route) { restricted(r); r.MaxRequestBytes = size })
+		body := strings.Replace(strings.Repeat(" ", 150_000)+`{"model":"fast","messages":[]}`+strings.Repeat(" ", 150_000), " ", "\n", 1)
+		s := &stream{full: 2}
+		handler := b.Open(s)
+		for _, m := range []*extprocv3.ProcessingRequest{post(chatPath), requestBody(body[:100_000], false), requestBody(body[100_000:], true)} {
+			text, err := proto.Marshal(m)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(handler.Message(text)).To(Succeed())
+		}
+		Expect(s.replies).To(HaveLen(2), "the headers, and a piece")
+		for held, n := b.budget.Held(), 2; s.full < 100; n = len(s.replies) {
+			Expect(b.budget.Held()).To(BeNumerically("<=", held), "after %d replies", n)
+			held = b.budget.Held()
+			_, ends := sentBody(s.replies)
+			if ends > 0 {
+				break
+			}
+			Expect(held).To(BeNumerically(">", 0))
+			s.full++
+			Expect(handler.Sent()).To(Succeed())
+			Expect(s.replies).To(HaveLen(n+1), "no more than there is room for")
+		}
+		sent, ends := sentBody(s.replies)
+		Expect(ends).To(Equal(1))
+		Expect(same(sent, strings.Replace(body, "fast", "xai/grok-4.5", 1))).To(BeTrue())
+		Expect(b.budget.Held()).To(BeZero())
+		Expect(handler.Sent()).To(Succeed())
+		handler.Close()
+	})
+
+	It("gives its memory back when it is cut while it waits", func() {
+		b := newBench(func(r *config.Route) { r.MaxRequestBytes = size })
+		s := &stream{full: 2}
+		Expect(b.serve(s, post(chatPath), requestBody(`{"model":"gpt"}`+strings.Repeat(" ", 200_000), true))).To(Succeed())
+		Expect(s.replies).To(HaveLen(2))
+		Expect(b.budget.Held()).To(BeZero())
+		Expect(b.settled()).To(Equal(bill{free: 1}), "TARS has not had all of it")
+	})
 
 	It("is refused for a model of 1 MB", func() {
 		Expect(describe(send(`{"model":"claude-` + strings.Repeat("x", 1<<20) + `"}`)[0])).To(MatchRegexp(refusal("400", "invalid_model")))

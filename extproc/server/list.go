@@ -3,11 +3,10 @@
 package server
 
 import (
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/modellist"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 // maxList is the largest list of models that can be narrowed, in bytes. TARS
@@ -29,16 +28,16 @@ func (s *session) holdList(h headers, set []header) error {
 	return nil
 }
 
-func (s *session) keepList(m *extprocv3.HttpBody) error {
+func (s *session) keepList(m *wire.Request) error {
 	list := s.ans.list
-	s.ans.reader.Pass(m.GetBody())
-	if list.buffer.Size()+int64(len(m.GetBody())) > maxList {
+	s.ans.reader.Pass(m.Body)
+	if list.buffer.Size()+int64(len(m.Body)) > maxList {
 		return s.refuse(apierror.ListUnreadable("it is larger than 4 MiB"))
 	}
-	if list.buffer.Append(m.GetBody()) != nil {
+	if list.buffer.Append(m.Body) != nil {
 		return s.refuse(apierror.Overloaded())
 	}
-	if !m.GetEndOfStream() {
+	if !m.End {
 		return nil
 	}
 	return s.endList(true)

@@ -3,10 +3,8 @@
 package server
 
 import (
-	"google.golang.org/protobuf/types/known/structpb"
-
-	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/usage"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 // facts are what the dynamic metadata says.
@@ -24,7 +22,7 @@ type metadata struct {
 }
 
 // news is what Envoy does not know, nil for nothing.
-func (m *metadata) news(s *session) *structpb.Struct {
+func (m *metadata) news(s *session) []wire.Fact {
 	now := facts{
 		counts: s.counts(), asked: s.req.asked, model: s.req.model, answered: s.tally.Model(),
 		source: s.result.source, errorClass: s.result.class,
@@ -35,31 +33,29 @@ func (m *metadata) news(s *session) *structpb.Struct {
 	if m.told && m.facts == now {
 		return nil
 	}
-	fields := now.changes(m.facts, !m.told)
+	changes := now.changes(m.facts, !m.told)
 	m.facts, m.told = now, true
-	return &structpb.Struct{Fields: map[string]*structpb.Value{
-		config.MetadataNamespace: structpb.NewStructValue(&structpb.Struct{Fields: fields}),
-	}}
+	return changes
 }
 
 // changes are the fields that differ from those before; first says that there are
 // none before.
-func (f facts) changes(before facts, first bool) map[string]*structpb.Value {
-	fields := map[string]*structpb.Value{}
+func (f facts) changes(before facts, first bool) []wire.Fact {
+	var changes []wire.Fact
 	number := func(name string, now, before int64, first bool) {
 		if first || now != before {
-			fields[name] = structpb.NewNumberValue(float64(now))
+			changes = append(changes, wire.Number(name, now))
 		}
 	}
 	text := func(name, now, before string) {
 		if now != before {
-			fields[name] = structpb.NewStringValue(now)
+			changes = append(changes, wire.Text(name, now))
 		}
 	}
 	// Always a number: a limit that finds none charges nothing.
 	number("total_tokens", f.counts.Total, before.counts.Total, first)
 	if f.operation != "" && (first || f.counts.Estimated != before.counts.Estimated) {
-		fields["estimated"] = structpb.NewBoolValue(f.counts.Estimated)
+		changes = append(changes, wire.Truth("estimated", f.counts.Estimated))
 	}
 	if f.counts.Known {
 		first := !before.counts.Known
@@ -75,5 +71,5 @@ func (f facts) changes(before facts, first bool) map[string]*structpb.Value {
 	text("operation", f.operation, before.operation)
 	text("error_source", f.source, before.source)
 	text("error_class", f.errorClass, before.errorClass)
-	return fields
+	return changes
 }

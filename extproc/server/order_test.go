@@ -89,10 +89,11 @@ func FuzzOrder(f *testing.F) {
 		b := newBench(func(r *config.Route) { restricted(r); forwarding(r); r.Allow = append(r.Allow, "gpt") })
 		s := &stream{failAt: len(order) % 7}
 		all := everyMessage()
+		var messages []*extprocv3.ProcessingRequest
 		for _, n := range order {
-			s.messages = append(s.messages, all[int(n)%len(all)])
+			messages = append(messages, all[int(n)%len(all)])
 		}
-		if err := b.Process(s); err != nil && status.Code(errors.Unwrap(err)) == codes.Internal {
+		if err := b.serve(s, messages...); err != nil && status.Code(errors.Unwrap(err)) == codes.Internal {
 			t.Fatal(err)
 		}
 		checkReplies(t, s.replies)
@@ -112,7 +113,7 @@ func FuzzOrder(f *testing.F) {
 
 var _ = DescribeTable("Messages in an order that the protocol rules out end the stream with an error",
 	func(messages ...*extprocv3.ProcessingRequest) {
-		Expect(newBench(nil).Process(&stream{messages: messages})).To(MatchError(ContainSubstring("from Envoy")))
+		Expect(newBench(nil).serve(&stream{}, messages...)).To(MatchError(ContainSubstring("from Envoy")))
 	},
 	Entry("request headers twice", post(chatPath), post(chatPath)),
 	Entry("a body first", requestBody("x", true)),
@@ -129,8 +130,8 @@ var _ = DescribeTable("Messages in an order that the protocol rules out end the 
 var _ = It("ends when Envoy cannot be written to, at any message", func() {
 	for failAt := 1; failAt <= 5; failAt++ {
 		b := newBench(nil)
-		s := &stream{failAt: failAt, messages: chat(plainChat, responseHeaders(200, false), responseBody("x", false), responseBody("y", true))}
-		Expect(b.Process(s)).To(MatchError(io.ErrClosedPipe), "reply %d", failAt)
+		messages := chat(plainChat, responseHeaders(200, false), responseBody("x", false), responseBody("y", true))
+		Expect(b.serve(&stream{failAt: failAt}, messages...)).To(MatchError(io.ErrClosedPipe), "reply %d", failAt)
 		Expect(b.budget.Held()).To(BeZero())
 		Expect(b.counted("tars_requests_in_flight")).To(ConsistOf(HaveSuffix(" 0")))
 	}
@@ -143,10 +144,9 @@ type pacedStream struct {
 	pauses []time.Duration // before each message, and before the end
 }
 
-func (s *pacedStream) Recv() (*extprocv3.ProcessingRequest, error) {
+func (s *pacedStream) next(*extprocv3.ProcessingRequest) {
 	<-time.After(s.pauses[0])
 	s.pauses = s.pauses[1:]
-	return s.stream.Recv()
 }
 
 // TestHoldTimeout runs in a bubble with its own clock.
@@ -171,8 +171,8 @@ func TestHoldTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				RegisterTestingT(t)
 				b := newBench(forwarding)
-				s := &pacedStream{stream: stream{messages: c.messages}, pauses: c.pauses}
-				if err := b.Process(s); err != nil {
+				s := &pacedStream{pauses: c.pauses}
+				if err := b.serve(s, c.messages...); err != nil {
 					t.Fatal(err)
 				}
 				if len(s.replies) == 0 {

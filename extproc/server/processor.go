@@ -3,13 +3,9 @@
 package server
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/go-logr/logr"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
@@ -17,6 +13,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/policy"
 	"github.com/tars-operator/tars-operator/extproc/trace"
+	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
 // HoldTimeout is how long a held request body may make no progress before
@@ -43,10 +40,8 @@ type Options struct {
 	HoldTimeout time.Duration
 }
 
-// Processor implements the gRPC service.
+// Processor implements Envoy's service ExternalProcessor.
 type Processor struct {
-	extprocv3.UnimplementedExternalProcessorServer
-
 	hash, replica string
 	routes        []*route
 	budget        *memory.Budget
@@ -98,22 +93,15 @@ func (p *Processor) route(path string) *route {
 	return best
 }
 
-// Process implements the gRPC service: it serves one HTTP request.
-func (p *Processor) Process(stream extprocv3.ExternalProcessor_ProcessServer) error {
-	s := newSession(p, stream)
-	defer s.close()
-	for {
-		msg, err := stream.Recv()
-		if errors.Is(err, io.EOF) || stream.Context().Err() != nil {
-			// Envoy ends the stream when it needs no more of us, and resets
-			// it when the client is gone: neither is an error.
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("reading from Envoy: %w", err)
-		}
-		if err := s.handle(msg); err != nil {
-			return err
-		}
-	}
+// Stream is where the replies for one HTTP request go.
+type Stream interface {
+	// Send sends a message in parts, which do not change any more. It does not wait.
+	Send(parts ...[]byte) error
+	// Room tells whether everything that was sent has left.
+	Room() bool
+}
+
+// Open serves one HTTP request.
+func (p *Processor) Open(stream Stream) transport.Handler {
+	return newSession(p, stream)
 }

@@ -6,126 +6,64 @@ import (
 	"math"
 	"net/http"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
-
-// header is a name and a value to set.
-type header struct{ name, value string }
-
-// mutation sets and removes headers. A set header replaces every value that
-// there is.
-func mutation(set []header, remove []string) *extprocv3.HeaderMutation {
-	m := &extprocv3.HeaderMutation{RemoveHeaders: remove}
-	for _, h := range set {
-		m.SetHeaders = append(m.SetHeaders, &corev3.HeaderValueOption{
-			Header:       &corev3.HeaderValue{Key: h.name, RawValue: []byte(h.value)},
-			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
-		})
-	}
-	return m
-}
 
 // passOn answers a request's headers: the one rule of the route that has a
 // backend is chosen by the pass header, so the route is chosen again. No
 // header of ours that a client sent survives.
-func (s *session) passOn(h headers, set ...header) *extprocv3.ProcessingResponse {
-	set = append(set, header{config.HeaderPass, s.route.PassToken})
+func (s *session) passOn(h headers, set ...header) *wire.Reply {
+	set = append(set, header{Name: config.HeaderPass, Value: s.route.PassToken})
 	for name, value := range s.span.Headers() {
-		set = append(set, header{name, value})
+		set = append(set, header{Name: name, Value: value})
 	}
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{
-		RequestHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{
-			HeaderMutation:  mutation(set, h.ours()),
-			ClearRouteCache: true,
-		}},
-	}}
+	return &wire.Reply{Kind: wire.RequestHeaders, Set: set, Remove: h.ours(), ClearRouteCache: true}
 }
 
-// pieceReply is everything that a piece of a body is wrapped in, as one object:
-// pieces are most of what is sent.
-type pieceReply struct {
-	message  extprocv3.ProcessingResponse
-	body     extprocv3.BodyResponse
-	common   extprocv3.CommonResponse
-	mutation extprocv3.BodyMutation
-	streamed extprocv3.BodyMutation_StreamedResponse
-	piece    extprocv3.StreamedBodyResponse
+func requestPiece(p []byte, last bool) *wire.Reply {
+	return &wire.Reply{Kind: wire.RequestBody, Body: p, Last: last}
 }
 
-func newPiece(p []byte, last bool) *pieceReply {
-	r := &pieceReply{}
-	r.piece.Body, r.piece.EndOfStream = p, last
-	r.streamed.StreamedResponse = &r.piece
-	r.mutation.Mutation = &r.streamed
-	r.common.BodyMutation = &r.mutation
-	r.body.Response = &r.common
-	return r
-}
-
-func requestPiece(p []byte, last bool) *extprocv3.ProcessingResponse {
-	r := newPiece(p, last)
-	r.message.Response = &extprocv3.ProcessingResponse_RequestBody{RequestBody: &r.body}
-	return &r.message
-}
-
-func responsePiece(p []byte, last bool) *extprocv3.ProcessingResponse {
-	r := newPiece(p, last)
-	r.message.Response = &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &r.body}
-	return &r.message
+func responsePiece(p []byte, last bool) *wire.Reply {
+	return &wire.Reply{Kind: wire.ResponseBody, Body: p, Last: last}
 }
 
 // responseTrailers lets trailers pass, but for headers of ours.
-func responseTrailers(t *extprocv3.HttpTrailers) *extprocv3.ProcessingResponse {
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{
-		ResponseTrailers: &extprocv3.TrailersResponse{
-			HeaderMutation: mutation(nil, newHeaders(t.GetTrailers()).ours()),
-		},
-	}}
+func responseTrailers(trailers headers) *wire.Reply {
+	return &wire.Reply{Kind: wire.ResponseTrailers, Remove: trailers.ours()}
 }
 
-func responseHeaders(set []header, remove []string) *extprocv3.ProcessingResponse {
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{
-		ResponseHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{
-			HeaderMutation: mutation(set, remove),
-		}},
-	}}
+func responseHeaders(set []header, remove []string) *wire.Reply {
+	return &wire.Reply{Kind: wire.ResponseHeaders, Set: set, Remove: remove}
 }
 
 // immediate is an answer of ours.
-func immediate(e *apierror.Error, body []byte, req request) *extprocv3.ProcessingResponse {
+func immediate(e *apierror.Error, body []byte, req request) *wire.Reply {
 	return immediateResponse(e.Status, errorHeaders(e, req), body)
 }
 
 // errorHeaders are those of an answer of ours.
 func errorHeaders(e *apierror.Error, req request) []header {
-	set := []header{{"content-type", "application/json"}, {config.HeaderErrorSource, e.Source}}
+	set := []header{{Name: "content-type", Value: "application/json"}, {Name: config.HeaderErrorSource, Value: e.Source}}
 	for _, name := range req.idHeaders() {
-		set = append(set, header{name, req.id})
+		set = append(set, header{Name: name, Value: req.id})
 	}
 	if req.id != "" {
 		// As TARS's answers name it.
-		set = append(set, header{"x-client-request-id", req.id})
+		set = append(set, header{Name: "x-client-request-id", Value: req.id})
 	}
 	for _, h := range e.Headers {
-		set = append(set, header{h[0], h[1]})
+		set = append(set, header{Name: h[0], Value: h[1]})
 	}
 	return set
 }
 
-func immediateResponse(code int, set []header, body []byte) *extprocv3.ProcessingResponse {
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{
-		ImmediateResponse: &extprocv3.ImmediateResponse{
-			Status:  &typev3.HttpStatus{Code: statusCode(code)},
-			Headers: mutation(set, nil),
-			Body:    body,
-			Details: "tarsbackend",
-		},
-	}}
+func immediateResponse(code int, set []header, body []byte) *wire.Reply {
+	return &wire.Reply{Status: int(statusCode(code)), Set: set, Body: body, Details: "tarsbackend"}
 }
 
 // knownStatus tells whether Envoy accepts the status in an answer of ours.

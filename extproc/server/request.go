@@ -8,11 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/policy"
 	"github.com/tars-operator/tars-operator/extproc/trace"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 // request is what the headers of a request tell.
@@ -81,16 +80,16 @@ func (r *request) speaks(anthropicVersion string) {
 }
 
 // requestHeaders decides what becomes of a request.
-func (s *session) requestHeaders(m *extprocv3.HttpHeaders, attrs attributes) error {
+func (s *session) requestHeaders(m *wire.Request) error {
 	if s.in != waiting || s.out != waiting {
 		return unexpected("request headers")
 	}
-	h := newHeaders(m.GetHeaders())
+	h := newHeaders(m.Headers)
 	s.read(h.get(":method"), h.get(":path"), h.get("x-request-id"))
 	s.req.speaks(h.get("anthropic-version"))
 	s.in = holding
 	if s.req.canary {
-		return s.answerCanary(h, attrs, m.GetEndOfStream())
+		return s.answerCanary(m, h)
 	}
 	s.span = s.proc.tracer.Start(h.get(trace.Traceparent), strings.Join(h.all(trace.Tracestate), ","), s.began)
 	if s.route == nil {
@@ -102,12 +101,12 @@ func (s *session) requestHeaders(m *extprocv3.HttpHeaders, attrs attributes) err
 	}
 	switch s.req.target.Kind {
 	case policy.Inference:
-		return s.inference(h, m.GetEndOfStream())
+		return s.inference(h, m.End)
 	case policy.ModelList, policy.ModelInfo:
-		return s.models(h, m.GetEndOfStream())
+		return s.models(h, m.End)
 	case policy.Unlisted:
 		if s.route.ForwardUnlistedPaths {
-			return s.forward(h, m.GetEndOfStream())
+			return s.forward(h, m.End)
 		}
 	case policy.Disguised: // never served
 	}
@@ -147,17 +146,17 @@ func (s *session) models(h headers, bodiless bool) error {
 		return s.refuse(apierror.MethodNotAllowed(s.req.method, s.req.target.Label, "GET, HEAD"))
 	}
 	if s.req.target.Kind == policy.ModelList {
-		return s.forward(h, bodiless, header{"accept-encoding", "identity"})
+		return s.forward(h, bodiless, header{Name: "accept-encoding", Value: "identity"})
 	}
 	name := s.req.target.Model
 	model, ok := s.route.models.Resolve(name)
 	if !ok {
 		return s.refuse(apierror.ModelNotFound(name, s.route.models.Allowed()))
 	}
-	set := []header{{"accept-encoding", "identity"}}
+	set := []header{{Name: "accept-encoding", Value: "identity"}}
 	if model != name {
 		s.req.rename = name
-		set = append(set, header{":path", s.modelPath(model)})
+		set = append(set, header{Name: ":path", Value: s.modelPath(model)})
 	}
 	return s.forward(h, bodiless, set...)
 }
@@ -188,8 +187,8 @@ func (s *session) forward(h headers, bodiless bool, set ...header) error {
 }
 
 // requestBody takes a piece of a request's body.
-func (s *session) requestBody(m *extprocv3.HttpBody) error {
-	s.received += int64(len(m.GetBody()))
+func (s *session) requestBody(m *wire.Request) error {
+	s.received += int64(len(m.Body))
 	switch s.in {
 	case holding:
 		return s.holdBody(m)
@@ -197,10 +196,10 @@ func (s *session) requestBody(m *extprocv3.HttpBody) error {
 		if s.received > s.route.MaxRequestBytes {
 			return s.refuse(apierror.TooLarge(s.route.MaxRequestBytes))
 		}
-		if m.GetEndOfStream() {
+		if m.End {
 			s.in = ended
 		}
-		return s.send(requestPiece(m.GetBody(), m.GetEndOfStream()))
+		return s.send(requestPiece(m.Body, m.End))
 	case ended:
 		if s.out != waiting {
 			return nil // the gateway has answered; nobody waits for the body

@@ -8,12 +8,11 @@ import (
 	"strconv"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/policy"
 	"github.com/tars-operator/tars-operator/extproc/usage"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 // reader sees an answer's body pass.
@@ -49,28 +48,28 @@ func (a *answer) close() {
 // responseHeaders looks at where an answer comes from and what it is. A
 // stream may begin with it: an earlier filter has answered, and we have not
 // seen the request.
-func (s *session) responseHeaders(m *extprocv3.HttpHeaders, attrs attributes) error {
+func (s *session) responseHeaders(m *wire.Request) error {
 	if s.out != waiting {
 		return unexpected("response headers")
 	}
 	first := s.in == waiting
 	if first {
-		s.read(attrs.text(attrMethod), attrs.text(attrPath), attrs.text(attrRequestID))
+		s.read(m.Attribute(attrMethod), m.Attribute(attrPath), m.Attribute(attrRequestID))
 	}
 	if s.in != passing {
 		// A held request ends here; one that passes may go on meanwhile.
 		s.in = ended
 		s.release()
 	}
-	h := newHeaders(m.GetHeaders())
+	h := newHeaders(m.Headers)
 	status, err := strconv.Atoi(h.get(":status"))
 	if err != nil {
 		return unexpected("response status")
 	}
 	s.result.status = status
-	details := attrs.text(attrDetails)
+	details := m.Attribute(attrDetails)
 	if s.req.canary {
-		return s.canaryAnswered(m, attrs, details)
+		return s.canaryAnswered(m, details)
 	}
 	if first || (details != "" && details != viaUpstream) {
 		s.local, s.reached = true, apierror.Reached(details)
@@ -80,23 +79,23 @@ func (s *session) responseHeaders(m *extprocv3.HttpHeaders, attrs attributes) er
 }
 
 // upstreamAnswered treats an answer of TARS.
-func (s *session) upstreamAnswered(m *extprocv3.HttpHeaders, h headers) error {
+func (s *session) upstreamAnswered(m *wire.Request, h headers) error {
 	set := s.requestIDs(h)
 	if s.result.status >= http.StatusBadRequest {
 		s.result.source = config.ErrorSourceTARS
 		s.result.class = usage.Class(s.result.status, nil)
-		set = append(set, header{config.HeaderErrorSource, config.ErrorSourceTARS})
+		set = append(set, header{Name: config.HeaderErrorSource, Value: config.ErrorSourceTARS})
 	}
 	contentType := h.get("content-type")
 	s.result.streamed = isEventStream(contentType)
 	switch {
-	case m.GetEndOfStream() || h.encoding() != "":
+	case m.End || h.encoding() != "":
 	case s.result.streamed:
 		s.ans.reader = usage.NewStream(&s.tally, s.req.addedUsage)
 	case isJSON(contentType):
 		s.ans.reader = usage.NewBody(&s.tally)
 	}
-	if s.rewritesModels() && !m.GetEndOfStream() {
+	if s.rewritesModels() && !m.End {
 		if encoding := h.encoding(); encoding != "" {
 			return s.refuse(apierror.ListUnreadable("it is compressed although that was not asked for"))
 		}
@@ -114,7 +113,7 @@ func (s *session) requestIDs(h headers) []header {
 	var set []header
 	for _, name := range s.req.idHeaders() {
 		if !h.has(name) {
-			set = append(set, header{name, s.req.id})
+			set = append(set, header{Name: name, Value: s.req.id})
 		}
 	}
 	return set
@@ -130,17 +129,17 @@ func (s *session) rewritesModels() bool {
 }
 
 // passHeaders lets an answer's headers pass.
-func (s *session) passHeaders(m *extprocv3.HttpHeaders, set []header, remove []string) error {
+func (s *session) passHeaders(m *wire.Request, set []header, remove []string) error {
 	s.out = passing
-	if m.GetEndOfStream() {
+	if m.End {
 		s.out = ended
 	}
 	return s.send(responseHeaders(set, remove))
 }
 
 // responseBody takes a piece of an answer's body.
-func (s *session) responseBody(m *extprocv3.HttpBody) error {
-	if s.result.firstByte == 0 && len(m.GetBody()) > 0 {
+func (s *session) responseBody(m *wire.Request) error {
+	if s.result.firstByte == 0 && len(m.Body) > 0 {
 		s.result.firstByte = time.Since(s.began)
 		s.span.FirstByte()
 	}
@@ -154,18 +153,18 @@ func (s *session) responseBody(m *extprocv3.HttpBody) error {
 	}
 }
 
-func (s *session) passBody(m *extprocv3.HttpBody) error {
-	out := m.GetBody()
+func (s *session) passBody(m *wire.Request) error {
+	out := m.Body
 	if s.ans.reader != nil {
 		out = s.ans.reader.Pass(out)
 	}
-	if m.GetEndOfStream() {
+	if m.End {
 		out = s.endBody(out)
 		s.out = ended
-	} else if len(out) == 0 && len(m.GetBody()) > 0 && !s.toldNow() {
+	} else if len(out) == 0 && len(m.Body) > 0 && !s.toldNow() {
 		return nil // an event that is not whole yet, or is taken out
 	}
-	return s.send(responsePiece(out, m.GetEndOfStream()))
+	return s.send(responsePiece(out, m.End))
 }
 
 // toldNow tells whether TARS has told usage that no reply carries yet: a client
@@ -197,7 +196,7 @@ func (s *session) classify() {
 }
 
 // responseTrailers ends an answer that has trailers.
-func (s *session) responseTrailers(m *extprocv3.HttpTrailers) error {
+func (s *session) responseTrailers(m *wire.Request) error {
 	switch s.out {
 	case holding:
 		if err := s.endList(false); err != nil || s.answered {
@@ -213,12 +212,12 @@ func (s *session) responseTrailers(m *extprocv3.HttpTrailers) error {
 		return unexpected("response trailers")
 	}
 	s.out = ended
-	return s.send(responseTrailers(m))
+	return s.send(responseTrailers(newHeaders(m.Headers)))
 }
 
 // gatewayAnswered treats an answer that Envoy made: one in plain text
 // becomes JSON of the shape that the caller reads, with its headers kept.
-func (s *session) gatewayAnswered(m *extprocv3.HttpHeaders, h headers, details string) error {
+func (s *session) gatewayAnswered(m *wire.Request, h headers, details string) error {
 	if s.result.status < http.StatusBadRequest {
 		return s.passHeaders(m, nil, nil)
 	}
@@ -228,7 +227,7 @@ func (s *session) gatewayAnswered(m *extprocv3.HttpHeaders, h headers, details s
 		if s.result.source == "" {
 			s.result.source = e.Source
 		}
-		return s.passHeaders(m, append(s.requestIDs(h), header{config.HeaderErrorSource, s.result.source}), nil)
+		return s.passHeaders(m, append(s.requestIDs(h), header{Name: config.HeaderErrorSource, Value: s.result.source}), nil)
 	}
 	e.Headers = append(kept(h), retryAfter(e.Status, h)...)
 	return s.refuse(e)
@@ -249,11 +248,11 @@ func retryAfter(status int, h headers) [][2]string {
 func kept(h headers) [][2]string {
 	var keep [][2]string
 	for _, v := range h.list {
-		switch name := v.GetKey(); name {
+		switch name := v.Name; name {
 		case "content-type", "content-length", "transfer-encoding", "connection", "date", "server", config.HeaderErrorSource:
 		default:
 			if name != "" && name[0] != ':' {
-				keep = append(keep, [2]string{name, value(v)})
+				keep = append(keep, [2]string{name, v.Value})
 			}
 		}
 	}

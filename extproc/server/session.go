@@ -7,25 +7,21 @@ import (
 	"sync"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/tars-operator/tars-operator/extproc/apierror"
+	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/policy"
 	"github.com/tars-operator/tars-operator/extproc/trace"
 	"github.com/tars-operator/tars-operator/extproc/usage"
+	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
 // statusHungUp counts requests that ended before there was an answer, as
 // access logs of other proxies do.
 const statusHungUp = 499
-
-// sender is the part of the gRPC stream that a session writes to.
-type sender interface {
-	Send(msg *extprocv3.ProcessingResponse) error
-}
 
 // phase is how far a direction of the exchange is.
 type phase uint8
@@ -38,10 +34,10 @@ const (
 )
 
 // session is one HTTP request. Its methods run in the goroutine of its
-// stream; the timer of a held body is the only other one, hence the lock.
+// connection; the timer of a held body is the only other one, hence the lock.
 type session struct {
 	proc   *Processor
-	stream sender
+	stream Stream
 	began  time.Time
 
 	mu        sync.Mutex
@@ -50,8 +46,9 @@ type session struct {
 	in        phase  // of the request
 	out       phase  // of the response
 	held      *heldBody
-	received  int64 // bytes of the request's body
-	answered  bool  // we gave the answer ourselves: nothing more is sent
+	sending   *outgoing // what was held, on its way to TARS
+	received  int64     // bytes of the request's body
+	answered  bool      // we gave the answer ourselves: nothing more is sent
 	closed    bool
 	prompt    int64 // tokens of the request's text, estimated
 	forwarded bool  // the whole request went on to TARS
@@ -74,31 +71,34 @@ type result struct {
 	streamed  bool
 }
 
-func newSession(p *Processor, stream sender) *session {
+func newSession(p *Processor, stream Stream) *session {
 	return &session{proc: p, stream: stream, began: time.Now()}
 }
 
-// handle serves one message of Envoy.
-func (s *session) handle(msg *extprocv3.ProcessingRequest) error {
+// Message implements transport.Handler: it serves one message of Envoy.
+func (s *session) Message(text []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.answered {
 		return nil // what Envoy sent before it had our answer
 	}
-	attrs := newAttributes(msg.GetAttributes())
-	switch m := msg.GetRequest().(type) {
-	case *extprocv3.ProcessingRequest_RequestHeaders:
-		return s.requestHeaders(m.RequestHeaders, attrs)
-	case *extprocv3.ProcessingRequest_RequestBody:
-		return s.requestBody(m.RequestBody)
-	case *extprocv3.ProcessingRequest_RequestTrailers:
+	msg, err := wire.Read(text)
+	if err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
+	switch msg.Kind {
+	case wire.RequestHeaders:
+		return s.requestHeaders(&msg)
+	case wire.RequestBody:
+		return s.requestBody(&msg)
+	case wire.RequestTrailers:
 		return s.requestTrailers()
-	case *extprocv3.ProcessingRequest_ResponseHeaders:
-		return s.responseHeaders(m.ResponseHeaders, attrs)
-	case *extprocv3.ProcessingRequest_ResponseBody:
-		return s.responseBody(m.ResponseBody)
-	case *extprocv3.ProcessingRequest_ResponseTrailers:
-		return s.responseTrailers(m.ResponseTrailers)
+	case wire.ResponseHeaders:
+		return s.responseHeaders(&msg)
+	case wire.ResponseBody:
+		return s.responseBody(&msg)
+	case wire.ResponseTrailers:
+		return s.responseTrailers(&msg)
 	default:
 		return nil
 	}
@@ -111,9 +111,9 @@ func unexpected(what string) error {
 
 // send adds what is new in the metadata: what a client that hangs up is charged is
 // the last that was sent.
-func (s *session) send(msg *extprocv3.ProcessingResponse) error {
-	msg.DynamicMetadata = s.meta.news(s)
-	if err := s.stream.Send(msg); err != nil {
+func (s *session) send(reply *wire.Reply) error {
+	reply.Namespace, reply.Metadata = config.MetadataNamespace, s.meta.news(s)
+	if err := s.stream.Send(reply.Write()); err != nil {
 		return fmt.Errorf("writing to Envoy: %w", err)
 	}
 	return nil
@@ -134,16 +134,19 @@ func (s *session) refuse(e *apierror.Error) error {
 
 // release gives up a held body.
 func (s *session) release() {
-	if s.held == nil {
-		return
+	if s.held != nil {
+		s.held.timer.Stop()
+		s.held.buffer.Release()
+		s.held = nil
 	}
-	s.held.timer.Stop()
-	s.held.buffer.Release()
-	s.held = nil
+	if s.sending != nil {
+		s.sending.buffer.Release()
+		s.sending = nil
+	}
 }
 
-// close settles the request: exactly once, whatever way the stream ended.
-func (s *session) close() {
+// Close implements transport.Handler: it settles the request.
+func (s *session) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

@@ -102,26 +102,25 @@ type brokenStream struct {
 	received []*extprocv3.ProcessingRequest
 }
 
-func (s *brokenStream) Recv() (*extprocv3.ProcessingRequest, error) {
-	m, err := s.stream.Recv()
-	if err == nil {
+func (s *brokenStream) next(m *extprocv3.ProcessingRequest) {
+	if m != nil {
 		s.received = append(s.received, m)
 	}
-	return m, err
 }
 
 // play runs the exchange up to a cut and returns what it comes to.
 func (e *exchange) play(t *testing.T, b *bench) bill {
-	s := &brokenStream{stream: stream{messages: e.messages()}}
-	whole := len(s.messages)
+	s := &brokenStream{}
+	messages := e.messages()
+	whole := len(messages)
 	switch e.rng.IntN(4) {
 	case 0:
-		s.messages = s.messages[:e.rng.IntN(whole+1)]
+		messages = messages[:e.rng.IntN(whole+1)]
 	case 1:
 		s.failAt = 1 + e.rng.IntN(whole+1)
 	}
-	none := len(s.messages) == 0
-	err := b.Process(s)
+	none := len(messages) == 0
+	err := b.serve(s, messages...)
 	if err != nil && s.failAt == 0 {
 		t.Errorf("%s: %v", e.path, err)
 	}

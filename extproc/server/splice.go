@@ -13,62 +13,67 @@ type splicing struct {
 	text       []byte
 }
 
-// splice empties the buffer into emit with the splicings applied, which are
-// in order and do not overlap.
-func splice(b *memory.Buffer, splices []splicing, emit func(p []byte) error) error {
-	var at int64 // offset of the block's first byte
-	begun := false
-	return b.Drain(func(block []byte) error {
-		for len(splices) > 0 && splices[0].start < at+int64(len(block)) {
-			next := splices[0]
-			if !begun {
-				before := next.start - at
-				if err := emit(block[:before]); err != nil {
-					return err
-				}
-				if err := emit(next.text); err != nil {
-					return err
-				}
-				block, at, begun = block[before:], next.start, true
-			}
-			skip := min(next.end-at, int64(len(block)))
-			block, at = block[skip:], at+skip
-			if at < next.end {
-				return nil // the rest of the replaced bytes is in the next block
-			}
-			splices, begun = splices[1:], false
+// outgoing is a held body on its way, with splicings applied, which are in order
+// and do not overlap.
+type outgoing struct {
+	buffer  *memory.Buffer
+	splices []splicing
+	block   []byte // what is left of the buffer's last block
+	at      int64  // offset of the block's first byte
+	skip    int64  // bytes that were replaced
+	rest    []byte // of the last run
+	pending []byte // the next piece: it is kept until it is known whether it is the last
+}
+
+// next returns the next piece, and whether it is the last.
+func (o *outgoing) next() (piece []byte, last bool) {
+	for {
+		if len(o.rest) == 0 {
+			o.rest = o.run()
 		}
-		at += int64(len(block))
-		return emit(block)
-	})
-}
-
-// pieceSender sends a body to Envoy in pieces. It keeps the last one back
-// until it knows that it is the last.
-type pieceSender struct {
-	session *session
-	pending []byte
-}
-
-func (p *pieceSender) add(data []byte) error {
-	for len(data) > 0 {
-		n := min(maxPiece, len(data))
-		piece := data[:n:n]
-		data = data[n:]
-		if len(p.pending)+n <= maxPiece/4 {
-			p.pending = append(p.pending, piece...)
+		if len(o.rest) == 0 {
+			return o.pending, true
+		}
+		n := min(maxPiece, len(o.rest))
+		run := o.rest[:n:n]
+		o.rest = o.rest[n:]
+		if len(o.pending)+n <= maxPiece/4 {
+			o.pending = append(o.pending, run...)
 			continue
 		}
-		if len(p.pending) > 0 {
-			if err := p.send(false); err != nil {
-				return err
-			}
+		piece, o.pending = o.pending, run
+		if len(piece) > 0 {
+			return piece, false
 		}
-		p.pending = piece
 	}
-	return nil
 }
 
-func (p *pieceSender) send(last bool) error {
-	return p.session.send(requestPiece(p.pending, last))
+// run returns the bytes up to the next place where a splicing begins or ends, or
+// to the end of a block; none at the end of the body.
+func (o *outgoing) run() []byte {
+	for {
+		skipped := min(o.skip, int64(len(o.block)))
+		o.block, o.at, o.skip = o.block[skipped:], o.at+skipped, o.skip-skipped
+		if len(o.block) == 0 {
+			if o.block = o.buffer.Next(); o.block == nil {
+				return nil
+			}
+			continue
+		}
+		n := int64(len(o.block))
+		if len(o.splices) > 0 {
+			next := o.splices[0]
+			if next.start == o.at {
+				o.splices, o.skip = o.splices[1:], next.end-next.start
+				if len(next.text) > 0 {
+					return next.text
+				}
+				continue
+			}
+			n = min(n, next.start-o.at)
+		}
+		run := o.block[:n]
+		o.block, o.at = o.block[n:], o.at+n
+		return run
+	}
 }

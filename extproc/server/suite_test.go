@@ -3,7 +3,7 @@
 package server_test
 
 import (
-	"context"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -16,7 +16,7 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
@@ -76,40 +76,60 @@ func restricted(r *config.Route) {
 
 func forwarding(r *config.Route) { r.ForwardUnlistedPaths = true }
 
-// stream is Envoy's end of a gRPC stream: it plays messages and keeps the
-// replies.
+// stream is Envoy's end of a gRPC stream: it keeps the replies.
 type stream struct {
-	grpc.ServerStream
-
-	messages []*extprocv3.ProcessingRequest
-	replies  []*extprocv3.ProcessingResponse
-	failAt   int // the n-th reply cannot be sent
+	replies []*extprocv3.ProcessingResponse
+	failAt  int // the n-th reply cannot be sent
+	full    int // there is room for so many replies; 0: for all
 }
 
-func (s *stream) Context() context.Context { return context.Background() }
-
-func (s *stream) Recv() (*extprocv3.ProcessingRequest, error) {
-	if len(s.messages) == 0 {
-		return nil, io.EOF
-	}
-	next := s.messages[0]
-	s.messages = s.messages[1:]
-	return next, nil
-}
-
-func (s *stream) Send(m *extprocv3.ProcessingResponse) error {
+func (s *stream) Send(parts ...[]byte) error {
 	if s.failAt > 0 && len(s.replies)+1 >= s.failAt {
 		return io.ErrClosedPipe
 	}
-	s.replies = append(s.replies, m)
+	reply := &extprocv3.ProcessingResponse{}
+	if err := proto.Unmarshal(bytes.Join(parts, nil), reply); err != nil {
+		return err
+	}
+	s.replies = append(s.replies, reply)
+	return nil
+}
+
+func (s *stream) Room() bool { return s.full == 0 || len(s.replies) < s.full }
+
+// watcher is a stream that is told of each message before it is played, and of
+// the end by nil.
+type watcher interface {
+	next(m *extprocv3.ProcessingRequest)
+}
+
+// serve plays messages to the end of the stream, or to an error.
+func (b *bench) serve(s server.Stream, messages ...*extprocv3.ProcessingRequest) error {
+	next := func(*extprocv3.ProcessingRequest) {}
+	if w, ok := s.(watcher); ok {
+		next = w.next
+	}
+	handler := b.Open(s)
+	defer handler.Close()
+	for _, m := range messages {
+		next(m)
+		text, err := proto.Marshal(m)
+		if err != nil {
+			return err
+		}
+		if err := handler.Message(text); err != nil {
+			return err
+		}
+	}
+	next(nil)
 	return nil
 }
 
 // play runs one exchange to its end and returns the replies.
 func (b *bench) play(messages ...*extprocv3.ProcessingRequest) []*extprocv3.ProcessingResponse {
 	GinkgoHelper()
-	s := &stream{messages: messages}
-	Expect(b.Process(s)).To(Succeed())
+	s := &stream{}
+	Expect(b.serve(s, messages...)).To(Succeed())
 	Expect(b.budget.Held()).To(BeZero(), "everything held is given back")
 	return s.replies
 }

@@ -20,7 +20,7 @@ func (p *Processor) Unprocessed(w http.ResponseWriter, r *http.Request) {
 		p.log.Error(err, "An error could not be rendered")
 	}
 	for _, h := range errorHeaders(e, req) {
-		w.Header().Set(h.name, h.value)
+		w.Header().Set(h.Name, h.Value)
 	}
 	w.WriteHeader(e.Status)
 	if _, err := w.Write(body); err != nil {

@@ -2,74 +2,74 @@
 
 package wire
 
-import (
-	"math"
-	"unicode/utf8"
+import "google.golang.org/protobuf/encoding/protowire"
 
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/types/known/structpb"
+// Fields of a Struct and of maps.
+const (
+	structFields protowire.Number = 1 // Struct.fields
+	entryKey     protowire.Number = 1 // of a map
+	entryValue   protowire.Number = 2 // of a map
+	valueNumber  protowire.Number = 2 // Value.number_value
+	valueString  protowire.Number = 3 // Value.string_value
+	valueBool    protowire.Number = 4 // Value.bool_value
+	valueStruct  protowire.Number = 5 // Value.struct_value
 )
 
-// requestAttributes is ProcessingRequest.attributes.
-const requestAttributes protowire.Number = 9
-
-// readAttributes adds the attributes of a filter to those of others.
-func readAttributes(f field, to map[string]*structpb.Struct) (ok bool) {
-	filter, group, ok := readEntry(f.bytes)
-	if !ok || f.wire != protowire.BytesType {
-		return false
+// addAttributes keeps the attributes of one filter.
+func (r *Request) addAttributes(entry []byte) {
+	if _, group, ok := readEntry(string(entry)); ok {
+		r.attributes = append(r.attributes, group)
 	}
-	to[filter], ok = readStruct(group)
-	return ok
 }
 
-// readEntry reads an entry of a map with texts as keys: both of its fields, once.
-func readEntry(text []byte) (key string, value []byte, ok bool) {
-	k, after, ok := next(text)
-	if !ok || k.number != entryKey || k.wire != protowire.BytesType || !utf8.Valid(k.bytes) {
-		return "", nil, false
-	}
-	v, after, ok := next(after)
-	if !ok || v.number != entryValue || v.wire != protowire.BytesType || len(after) > 0 {
-		return "", nil, false
-	}
-	return string(k.bytes), v.bytes, true
-}
-
-// readStruct reads a Struct of texts, numbers and truths, which is what attributes
-// are; ok is false for any other.
-func readStruct(text []byte) (_ *structpb.Struct, ok bool) {
-	s := &structpb.Struct{Fields: map[string]*structpb.Value{}}
-	for len(text) > 0 {
-		f, after, ok := next(text)
-		if !ok || f.number != structFields || f.wire != protowire.BytesType {
-			return nil, false
+// Attribute is what Envoy tells beside the headers, by the name of the attribute;
+// empty where it tells nothing, or no text.
+func (r *Request) Attribute(name string) string {
+	found := ""
+	for _, group := range r.attributes {
+		for len(group) > 0 {
+			f, after, ok := next(group)
+			if !ok {
+				break
+			}
+			if key, value, ok := readEntry(f.bytes); ok && key == name && f.is(structFields, protowire.BytesType) {
+				found = readText(value)
+			}
+			group = after
 		}
-		name, value, ok := readEntry(f.bytes)
+	}
+	return found
+}
+
+// readEntry reads an entry of a map with texts as keys.
+func readEntry(entry string) (key, value string, ok bool) {
+	for len(entry) > 0 {
+		f, after, ok := next(entry)
+		switch {
+		case !ok:
+			return "", "", false
+		case f.is(entryKey, protowire.BytesType):
+			key = f.bytes
+		case f.is(entryValue, protowire.BytesType):
+			value = f.bytes
+		}
+		entry = after
+	}
+	return key, value, true
+}
+
+// readText reads a Value that is text.
+func readText(value string) string {
+	text := ""
+	for len(value) > 0 {
+		f, after, ok := next(value)
 		if !ok {
-			return nil, false
+			return ""
 		}
-		if s.Fields[name], ok = readValue(value); !ok {
-			return nil, false
+		if text = ""; f.is(valueString, protowire.BytesType) {
+			text = f.bytes
 		}
-		text = after
+		value = after
 	}
-	return s, true
-}
-
-func readValue(text []byte) (_ *structpb.Value, ok bool) {
-	f, after, ok := next(text)
-	if !ok || len(after) > 0 {
-		return nil, false
-	}
-	switch {
-	case f.number == valueString && f.wire == protowire.BytesType && utf8.Valid(f.bytes):
-		return structpb.NewStringValue(string(f.bytes)), true
-	case f.number == valueNumber && f.wire == protowire.Fixed64Type:
-		return structpb.NewNumberValue(math.Float64frombits(f.varint)), true
-	case f.number == valueBool && f.wire == protowire.VarintType:
-		return structpb.NewBoolValue(protowire.DecodeBool(f.varint)), true
-	default:
-		return nil, false
-	}
+	return text
 }

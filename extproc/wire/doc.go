@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wire turns ext_proc's messages into bytes for gRPC, and back. Messages
-// with a piece of a body are most of the traffic, and hold most of its bytes:
-// their few fields are read and written here, so that a body is copied once on
-// its way in, out of gRPC's buffers, and not at all on its way out. Every other
-// message goes through package proto.
+// Package wire reads and writes the messages of Envoy's service
+// envoy.service.ext_proc.v3.ExternalProcessor: the few of their fields that we
+// use, straight between bytes and what the server works with. Package proto would
+// make hundreds of objects of the headers, attributes and metadata of a request,
+// and copy each body once more.
 //
-// The bytes are those of the same protocol: a test holds both ways together.
+// The bytes are those of the same protocol: tests hold both ways against package
+// proto with the types of go-control-plane.
 package wire

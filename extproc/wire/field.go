@@ -4,34 +4,60 @@ package wire
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// field is one field of a message: its value is in varint or in bytes, by its wire
-// type.
-type field struct {
-	number protowire.Number
+// text is what messages are read from: bytes, or a string of which parts may be
+// kept without a copy.
+type text interface{ ~string | ~[]byte }
+
+// field is one field of a message: its value is in number or in bytes, by its
+// wire type.
+type field[T text] struct {
+	id     protowire.Number
 	wire   protowire.Type
-	varint uint64 // of Fixed64Type, too
-	bytes  []byte
+	number uint64 // of VarintType; not read for other numbers
+	bytes  T      // of BytesType
 }
 
-// next reads the first field of text and returns what follows it; ok is false where
-// there is none.
-func next(text []byte) (f field, after []byte, ok bool) {
-	var n, m int
-	if f.number, f.wire, n = protowire.ConsumeTag(text); n < 0 {
-		return f, nil, false
+// is tells whether it is that field, of that type.
+func (f field[T]) is(id protowire.Number, wire protowire.Type) bool {
+	return f.id == id && f.wire == wire
+}
+
+// next reads the first field of a message and returns what follows it; ok is false
+// where there is none.
+func next[T text](message T) (f field[T], after T, ok bool) {
+	tag, message, ok := varint(message)
+	if !ok || tag>>3 == 0 || tag>>3 > uint64(protowire.MaxValidNumber) {
+		return f, message, false
 	}
+	f.id, f.wire = protowire.Number(tag>>3), protowire.Type(tag&7)
 	switch f.wire {
 	case protowire.VarintType:
-		f.varint, m = protowire.ConsumeVarint(text[n:])
-	case protowire.Fixed64Type:
-		f.varint, m = protowire.ConsumeFixed64(text[n:])
+		f.number, message, ok = varint(message)
+		return f, message, ok
 	case protowire.BytesType:
-		f.bytes, m = protowire.ConsumeBytes(text[n:])
-	default:
-		m = protowire.ConsumeFieldValue(f.number, f.wire, text[n:])
+		size, message, ok := varint(message)
+		if !ok || size > uint64(len(message)) {
+			return f, message, false
+		}
+		f.bytes = message[:size]
+		return f, message[size:], true
+	default: // none that anybody here reads
+		n := protowire.ConsumeFieldValue(f.id, f.wire, []byte(message))
+		if n < 0 {
+			return f, message, false
+		}
+		return f, message[n:], true
 	}
-	if m < 0 {
-		return f, nil, false
+}
+
+// varint reads a number of up to 64 bits.
+func varint[T text](message T) (n uint64, after T, ok bool) {
+	for i := 0; i < len(message) && i < 10; i++ {
+		b := message[i]
+		n |= uint64(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			return n, message[i+1:], i < 9 || b < 2
+		}
 	}
-	return f, text[n+m:], true
+	return 0, message, false
 }

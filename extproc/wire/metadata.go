@@ -6,81 +6,57 @@ import (
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// Fields of metadata.
-const (
-	responseMetadata protowire.Number = 8 // ProcessingResponse.dynamic_metadata
-	structFields     protowire.Number = 1 // Struct.fields
-	entryKey         protowire.Number = 1 // of a map
-	entryValue       protowire.Number = 2 // of a map
-	valueNumber      protowire.Number = 2 // Value.number_value
-	valueString      protowire.Number = 3 // Value.string_value
-	valueBool        protowire.Number = 4 // Value.bool_value
-	valueStruct      protowire.Number = 5 // Value.struct_value
-)
-
-// sizeStruct is the length of a Struct; ok is false where it holds a value that our
-// metadata does not: package proto is for that.
-func sizeStruct(s *structpb.Struct) (size int, ok bool) {
-	for name, v := range s.GetFields() {
-		entry, ok := sizeEntry(name, v)
-		if !ok {
-			return 0, false
-		}
-		size += protowire.SizeTag(structFields) + protowire.SizeBytes(entry)
-	}
-	return size, true
+// Fact is one field of metadata.
+type Fact struct {
+	name   string
+	id     protowire.Number // of its Value
+	text   string
+	number float64
+	truth  bool
 }
 
-func sizeEntry(name string, v *structpb.Value) (size int, ok bool) {
-	value, ok := sizeValue(v)
-	return protowire.SizeTag(entryKey) + protowire.SizeBytes(len(name)) +
-		protowire.SizeTag(entryValue) + protowire.SizeBytes(value), ok
+// Text is a fact that is a text.
+func Text(name, text string) Fact { return Fact{name: name, id: valueString, text: text} }
+
+// Number is a fact that is a number.
+func Number(name string, number int64) Fact {
+	return Fact{name: name, id: valueNumber, number: float64(number)}
 }
 
-func sizeValue(v *structpb.Value) (size int, ok bool) {
-	switch kind := v.GetKind().(type) {
-	case *structpb.Value_NumberValue:
-		return protowire.SizeTag(valueNumber) + protowire.SizeFixed64(), true
-	case *structpb.Value_StringValue:
-		return protowire.SizeTag(valueString) + protowire.SizeBytes(len(kind.StringValue)), true
-	case *structpb.Value_BoolValue:
-		return protowire.SizeTag(valueBool) + protowire.SizeVarint(protowire.EncodeBool(kind.BoolValue)), true
-	case *structpb.Value_StructValue:
-		inner, ok := sizeStruct(kind.StructValue)
-		return protowire.SizeTag(valueStruct) + protowire.SizeBytes(inner), ok
-	default:
-		return 0, false
-	}
+// Truth is a fact that is true or false.
+func Truth(name string, truth bool) Fact { return Fact{name: name, id: valueBool, truth: truth} }
+
+// appendMetadata writes a Struct with a Struct of the facts in a field of that
+// namespace.
+func appendMetadata(b []byte, namespace string, facts []Fact) []byte {
+	return appendMessage(b, structFields, func(b []byte) []byte {
+		b = appendText(b, entryKey, namespace)
+		return appendMessage(b, entryValue, func(b []byte) []byte {
+			return appendMessage(b, valueStruct, func(b []byte) []byte {
+				for i := range facts {
+					b = facts[i].append(b)
+				}
+				return b
+			})
+		})
+	})
 }
 
-// appendStruct writes a Struct of which sizeStruct knows the length. Package proto
-// would read its maps by reflection.
-func appendStruct(b []byte, s *structpb.Struct) []byte {
-	for name, v := range s.GetFields() {
-		entry, _ := sizeEntry(name, v)
-		b = appendLength(b, structFields, entry)
-		b = protowire.AppendString(protowire.AppendTag(b, entryKey, protowire.BytesType), name)
-		value, _ := sizeValue(v)
-		b = appendValue(appendLength(b, entryValue, value), v)
-	}
-	return b
-}
-
-func appendValue(b []byte, v *structpb.Value) []byte {
-	switch kind := v.GetKind().(type) {
-	case *structpb.Value_NumberValue:
-		return protowire.AppendFixed64(protowire.AppendTag(b, valueNumber, protowire.Fixed64Type), math.Float64bits(kind.NumberValue))
-	case *structpb.Value_StringValue:
-		return protowire.AppendString(protowire.AppendTag(b, valueString, protowire.BytesType), kind.StringValue)
-	case *structpb.Value_BoolValue:
-		return protowire.AppendVarint(protowire.AppendTag(b, valueBool, protowire.VarintType), protowire.EncodeBool(kind.BoolValue))
-	case *structpb.Value_StructValue:
-		inner, _ := sizeStruct(kind.StructValue)
-		return appendStruct(appendLength(b, valueStruct, inner), kind.StructValue)
-	default:
-		return b
-	}
+// append writes an entry of Struct.fields.
+func (f *Fact) append(b []byte) []byte {
+	return appendMessage(b, structFields, func(b []byte) []byte {
+		b = appendText(b, entryKey, f.name)
+		return appendMessage(b, entryValue, func(b []byte) []byte {
+			switch f.id {
+			case valueNumber:
+				return protowire.AppendFixed64(protowire.AppendTag(b, f.id, protowire.Fixed64Type), math.Float64bits(f.number))
+			case valueBool:
+				return appendNumber(b, f.id, protowire.EncodeBool(f.truth))
+			default:
+				return appendText(b, f.id, f.text)
+			}
+		})
+	})
 }

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package transport_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+
+	"github.com/tars-operator/tars-operator/extproc/transport"
+)
+
+// same compares long texts that nobody wants to see in a failure.
+func same(a, b string) bool { return a == b }
+
+// raw is a codec for messages that are bytes.
+type raw struct{}
+
+func (raw) Name() string { return "proto" }
+
+func (raw) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
+}
+
+func (raw) Unmarshal(data mem.BufferSlice, v any) error {
+	*v.(*[]byte) = data.Materialize()
+	return nil
+}
+
+// talk opens a stream with gRPC's own client.
+func talk(address, method string, options ...grpc.CallOption) grpc.ClientStream {
+	GinkgoHelper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(conn.Close)
+	return talkOn(conn, method, options...)
+}
+
+func talkOn(conn *grpc.ClientConn, method string, options ...grpc.CallOption) grpc.ClientStream {
+	GinkgoHelper()
+	ctx, cancel := context.WithCancel(context.Background())
+	DeferCleanup(cancel)
+	options = append(options, grpc.ForceCodecV2(raw{}), grpc.MaxCallRecvMsgSize(64<<20))
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method, options...)
+	Expect(err).NotTo(HaveOccurred())
+	return stream
+}
+
+func ask(stream grpc.ClientStream, text string) (string, error) {
+	message := []byte(text)
+	if err := stream.SendMsg(&message); err != nil {
+		return "", err
+	}
+	var got []byte
+	err := stream.RecvMsg(&got)
+	return string(got), err
+}
+
+var _ = Describe("gRPC's own client", func() {
+	It("talks in messages of any length, and ends", func() {
+		r := start()
+		stream := talk(r.address, path)
+		for _, n := range []int{0, 1, 5, 16<<10 - 5, 16 << 10, 64 << 10, 1 << 20, 20 << 20, 3} {
+			text := string(bytes.Repeat([]byte("m"), n))
+			got, err := ask(stream, text)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(same(got, text)).To(BeTrue(), "%d bytes came back as %d", n, len(got))
+		}
+		Expect(stream.CloseSend()).To(Succeed())
+		var none []byte
+		Expect(stream.RecvMsg(&none)).To(MatchError(io.EOF))
+	})
+
+	It("has many streams on one connection", func() {
+		r := start()
+		conn, err := grpc.NewClient(r.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(conn.Close)
+		var all sync.WaitGroup
+		for range 50 {
+			stream := talkOn(conn, path)
+			all.Go(func() {
+				defer GinkgoRecover()
+				for n := range 40 {
+					text := string(bytes.Repeat([]byte{byte('a' + n%26)}, n*1000))
+					got, err := ask(stream, text)
+					Expect(err).NotTo(HaveOccurred())
+					Expect(same(got, text)).To(BeTrue())
+				}
+				Expect(stream.CloseSend()).To(Succeed())
+			})
+		}
+		all.Wait()
+		Expect(r.all()).To(HaveLen(50))
+	})
+
+	It("is told why a stream ends", func() {
+		r := start()
+		_, err := ask(talk(r.address, path), "fail")
+		Expect(status.Code(err)).To(Equal(codes.InvalidArgument))
+		Expect(status.Convert(err).Message()).To(Equal("not so: 100 %\n"))
+		_, err = ask(talk(r.address, path), "break")
+		Expect(err).To(MatchError(And(ContainSubstring("Unknown"), ContainSubstring("of no status"))))
+		_, err = ask(talk(r.address, "/test.Service/Other"), "x")
+		Expect(err).To(MatchError(And(ContainSubstring("Unimplemented"), ContainSubstring("/test.Service/Other"))))
+		_, err = ask(talk(r.address, path, grpc.UseCompressor(gzip.Name)), "x")
+		Expect(err).To(MatchError(ContainSubstring("compressed")))
+	})
+
+	It("goes on with its streams while the server drains, and begins none", func() {
+		r := start()
+		conn, err := grpc.NewClient(r.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(conn.Close)
+		stream := talkOn(conn, path)
+		Expect(ask(stream, "before")).To(Equal("before"))
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			r.GracefulStop()
+		}()
+		Eventually(r.ended).WithTimeout(timeout).Should(Receive(MatchError(transport.ErrServerClosed)))
+		r.ended <- transport.ErrServerClosed // for the cleanup
+		Expect(ask(stream, "during")).To(Equal("during"))
+		_, err = conn.NewStream(context.Background(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, path)
+		Expect(status.Code(err)).To(Equal(codes.Unavailable))
+		Consistently(drained).WithTimeout(20 * poll).ShouldNot(BeClosed())
+		Expect(stream.CloseSend()).To(Succeed())
+		Eventually(drained).WithTimeout(timeout).Should(BeClosed())
+		r.GracefulStop()
+	})
+
+	It("is cut when the server stops", func() {
+		r := start()
+		stream := talk(r.address, path)
+		Expect(ask(stream, "before")).To(Equal("before"))
+		r.Stop()
+		_, err := ask(stream, "after")
+		Expect(err).To(HaveOccurred())
+		Expect(r.Serve(listener())).To(MatchError(transport.ErrServerClosed))
+	})
+})

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package transport
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	// prefixSize is the length of what stands before a message: a flag and its
+	// length.
+	prefixSize = 5
+	// maxMessage is the longest message that is taken, in bytes. Envoy sends what
+	// one read from the client gave, or a whole body where another policy of the
+	// Gateway buffers it.
+	maxMessage = 128 << 20
+	// firstGrowth bounds the memory that a message's length alone is worth, in
+	// bytes: the rest is made when bytes come.
+	firstGrowth = 64 << 10
+)
+
+// message is one that is being read.
+type message struct {
+	prefix [prefixSize]byte
+	begun  int // bytes of the prefix
+	size   int
+	text   []byte
+	fault  error // why it cannot be taken, a status
+}
+
+// read reads at most n bytes. Its error is the connection's.
+func (m *message) read(r *bufio.Reader, n int) (int, error) {
+	if m.begun < prefixSize {
+		n = min(n, prefixSize-m.begun)
+		if _, err := io.ReadFull(r, m.prefix[m.begun:m.begun+n]); err != nil {
+			return 0, fmt.Errorf("reading: %w", err)
+		}
+		if m.begun += n; m.begun == prefixSize {
+			m.begin()
+		}
+		return n, nil
+	}
+	n = min(n, m.size-len(m.text))
+	if have := len(m.text); cap(m.text) < have+n {
+		m.text = slices.Grow(m.text, min(m.size-have, max(n, have)))
+	}
+	end := len(m.text) + n
+	if _, err := io.ReadFull(r, m.text[len(m.text):end]); err != nil {
+		return 0, fmt.Errorf("reading: %w", err)
+	}
+	m.text = m.text[:end]
+	return n, nil
+}
+
+func (m *message) begin() {
+	switch size := binary.BigEndian.Uint32(m.prefix[1:]); {
+	case m.prefix[0] != 0:
+		m.fault = status.Error(codes.Unimplemented, "compressed messages are not taken")
+	case size > maxMessage:
+		m.fault = status.Errorf(codes.ResourceExhausted, "a message of %d bytes is longer than %d", size, maxMessage)
+	default:
+		m.size = int(size)
+		m.text = make([]byte, 0, min(m.size, firstGrowth))
+	}
+}
+
+func (m *message) whole() bool { return m.begun == prefixSize && len(m.text) == m.size }
+
+// take hands the message out, and makes room for the next.
+func (m *message) take() []byte {
+	text := m.text
+	*m = message{}
+	return text
+}
