@@ -20,8 +20,14 @@ import (
 // pod's name, as this machine numbers them.
 func extProcProcesses(namespace, name string) map[string]int {
 	GinkgoHelper()
-	pods := strings.Fields(kubectl("get", "pods", "-n", namespace, "-l", "gateway.tars.dev/tarsbackend="+name,
-		"-o", "jsonpath={.items[*].metadata.name}"))
+	return podProcesses("POD_NAME", strings.Fields(kubectl("get", "pods", "-n", namespace,
+		"-l", "gateway.tars.dev/tarsbackend="+name, "-o", "jsonpath={.items[*].metadata.name}")))
+}
+
+// podProcesses are a process of each pod, by the pod's name, as this machine
+// numbers them. The variable is one that holds the pod's name in there.
+func podProcesses(variable string, pods []string) map[string]int {
+	GinkgoHelper()
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	Expect(err).NotTo(HaveOccurred())
 	found := map[string]int{}
@@ -31,7 +37,7 @@ func extProcProcesses(namespace, name string) map[string]int {
 			continue // it has ended
 		}
 		for _, p := range pods {
-			if strings.Contains("\x00"+string(environment), "\x00POD_NAME="+p+"\x00") {
+			if strings.Contains("\x00"+string(environment), "\x00"+variable+"="+p+"\x00") {
 				pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 				Expect(err).NotTo(HaveOccurred())
 				found[p] = pid
@@ -40,6 +46,14 @@ func extProcProcesses(namespace, name string) map[string]int {
 	}
 	Expect(found).To(HaveLen(len(pods)), "each pod has a process")
 	return found
+}
+
+// packetRule inserts or deletes a rule that drops what comes to a process's
+// pod and matches.
+func packetRule(pid int, action string, match ...string) {
+	GinkgoHelper()
+	args := append([]string{"--target", strconv.Itoa(pid), "--net", "iptables", action, "INPUT"}, match...)
+	must(command{name: "nsenter", args: append(args, "--jump", "DROP")})
 }
 
 var _ = Describe("The way to the external processor", Ordered, ContinueOnFailure, func() {
@@ -70,9 +84,7 @@ var _ = Describe("The way to the external processor", Ordered, ContinueOnFailure
 			p := envoyPod(gatewayName)
 			envoy := strings.TrimSpace(kubectl("get", "pod", "-n", p.namespace, p.name, "-o", "jsonpath={.status.podIP}"))
 			for _, pid := range processes {
-				must(command{name: "nsenter", args: []string{
-					"--target", strconv.Itoa(pid), "--net", "iptables", action, "INPUT", "--source", envoy, "--jump", "DROP",
-				}})
+				packetRule(pid, action, "--source", envoy)
 			}
 		}
 	}
@@ -85,7 +97,7 @@ var _ = Describe("The way to the external processor", Ordered, ContinueOnFailure
 		noticed, reason := time.Since(began), readyReason(b.namespace, b.name)
 		began = time.Now()
 		mends(ctx)
-		Eventually(func() string { return readyReason(b.namespace, b.name) }).WithTimeout(noticeTimeout).Should(Equal("Ready"))
+		Eventually(func() string { return readyReason(b.namespace, b.name) }).WithTimeout(healTimeout).Should(Equal("Ready"))
 		fmt.Fprintf(os.Stderr, "%s: %s noticed after %.1f s, Ready %.1f s after the mend\n",
 			CurrentSpecReport().LeafNodeText, reason, noticed.Seconds(), time.Since(began).Seconds())
 		eventuallyServed(lab.base + b.prefix)
