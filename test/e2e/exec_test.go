@@ -124,14 +124,21 @@ func readyReason(namespace, name string) string {
 		`jsonpath={.status.conditions[?(@.type=="Ready")].reason}`)
 }
 
-// patchSecret changes a Secret's key, and returns when it began to. kubectl
-// takes a second to start on a busy machine, which is no part of a rotation.
-func patchSecret(ctx context.Context, namespace, name, key string) time.Time {
+// apiClient talks to the cluster's API server.
+func apiClient() client.Client {
 	GinkgoHelper()
 	config, err := clientcmd.BuildConfigFromFlags("", lab.kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
 	api, err := client.New(config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
+	return api
+}
+
+// patchSecret changes a Secret's key, and returns when it began to. kubectl
+// takes a second to start on a busy machine, which is no part of a rotation.
+func patchSecret(ctx context.Context, namespace, name, key string) time.Time {
+	GinkgoHelper()
+	api := apiClient()
 	secret := &corev1.Secret{}
 	Expect(api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)).To(Succeed())
 	changed := secret.DeepCopy()
