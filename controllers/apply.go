@@ -72,7 +72,11 @@ func (r *TarsBackendReconciler) routeHash(ctx context.Context, s *scope) (string
 	if err != nil || obj == nil || !metav1.IsControlledBy(obj, s.backend) {
 		return "", err
 	}
-	return obj.GetAnnotations()[v1alpha1.AnnotationRouteHash], nil
+	route, ok := obj.(*gatewayv1.HTTPRoute)
+	if !ok {
+		return "", fmt.Errorf("the HTTPRoute is read as %T", obj)
+	}
+	return desired.AnnouncedHash(route), nil
 }
 
 // apply writes every child that is not as it should be, the HTTPRoute last.
@@ -266,7 +270,7 @@ func dropNulls(value any) {
 // accepted each of them at its generation: a canary that sees this hash in an
 // Envoy has seen all of them.
 func (r *TarsBackendReconciler) commit(ctx context.Context, s *scope) (bool, error) {
-	if s.seen.Route == nil || s.seen.Route.Annotations[v1alpha1.AnnotationRouteHash] == s.objects.RouteHash {
+	if s.seen.Route == nil || desired.AnnouncedHash(s.seen.Route) == s.objects.RouteHash {
 		return s.seen.Route != nil, nil
 	}
 	if !conditions.ChildrenAccepted(s.seen) {
@@ -295,6 +299,7 @@ func (r *TarsBackendReconciler) addFinalizer(ctx context.Context, s *scope) erro
 	if err := r.client.Patch(ctx, changed, patch, FieldOwner); err != nil {
 		return attempt(err, "adding the finalizer")
 	}
+	r.memory.wrote(changed)
 	s.backend = changed
 	s.seen.Backend = changed
 	return nil

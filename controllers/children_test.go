@@ -9,10 +9,11 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/controllers/desired"
 )
 
@@ -91,7 +92,10 @@ func (w *world) exists(ctx context.Context, g Gomega, name string) bool {
 	return false
 }
 
-// routeHash is the hash on the HTTPRoute.
+// routeHash is the hash that the HTTPRoute announces.
 func (w *world) routeHash(ctx context.Context, g Gomega) string {
-	return w.find(ctx, g, "HTTPRoute tars").GetAnnotations()[v1alpha1.AnnotationRouteHash]
+	route := &gatewayv1.HTTPRoute{}
+	found := w.find(ctx, g, "HTTPRoute tars")
+	g.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, route)).To(Succeed())
+	return desired.AnnouncedHash(route)
 }

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tars-operator/tars-operator/api/v1alpha1"
 )
 
 // childKey names a child within the cluster.
@@ -40,10 +42,13 @@ type applied struct {
 type memory struct {
 	mu      sync.Mutex
 	byOwner map[types.NamespacedName]map[childKey]applied
+	// written are TarsBackends as the API server returned them when we wrote to
+	// them.
+	written map[types.NamespacedName]*v1alpha1.TarsBackend
 }
 
 func newMemory() *memory {
-	return &memory{byOwner: map[types.NamespacedName]map[childKey]applied{}}
+	return &memory{byOwner: map[types.NamespacedName]map[childKey]applied{}, written: map[types.NamespacedName]*v1alpha1.TarsBackend{}}
 }
 
 func (m *memory) get(owner types.NamespacedName, key childKey) (applied, bool) {
@@ -72,6 +77,38 @@ func (m *memory) forget(owner types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.byOwner, owner)
+	delete(m.written, owner)
+}
+
+// wrote remembers a TarsBackend as the API server returned it.
+func (m *memory) wrote(b *v1alpha1.TarsBackend) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.written[client.ObjectKeyFromObject(b)] = b.DeepCopy()
+}
+
+// isOurs tells whether a version of a TarsBackend came of our writing to it.
+func (m *memory) isOurs(seen client.Object) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.written[client.ObjectKeyFromObject(seen)]
+	return b != nil && b.UID == seen.GetUID() && b.ResourceVersion == seen.GetResourceVersion()
+}
+
+// newest is what we wrote to a TarsBackend, as long as the cache has yet to see
+// it: deciding by what was before would write it all again, in vain.
+func (m *memory) newest(cached *v1alpha1.TarsBackend) (*v1alpha1.TarsBackend, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.written[client.ObjectKeyFromObject(cached)]
+	if b == nil {
+		return cached, nil
+	}
+	ahead, err := newer(b, cached)
+	if err != nil || !ahead {
+		return cached, err
+	}
+	return b.DeepCopy(), nil
 }
 
 // newer says whether the remembered object is one that the cache has yet to

@@ -60,7 +60,7 @@ func (s *scope) trustStatus() {
 	}
 	s.seen.ModelsBefore = status.Models
 	if status.ExtProc == nil || status.ExtProc.ConfigHash != s.objects.ConfigHash ||
-		s.seen.Route == nil || s.seen.Route.Annotations[v1alpha1.AnnotationRouteHash] != s.objects.RouteHash {
+		s.seen.Route == nil || desired.AnnouncedHash(s.seen.Route) != s.objects.RouteHash {
 		return
 	}
 	isTrue := func(condition string) bool {

@@ -37,6 +37,7 @@ func (r *TarsBackendReconciler) writeStatus(ctx context.Context, s *scope, failu
 		}
 		return attempt(err, "writing the status")
 	}
+	r.memory.wrote(changed)
 	r.emitTransitions(changed, before.Conditions, after.Conditions)
 	return nil
 }

@@ -130,6 +130,10 @@ func (r *TarsBackendReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the TarsBackend: %w", err)
 	}
+	backend, err = r.memory.newest(backend)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	if !backend.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, r.finalize(ctx, backend)
 	}

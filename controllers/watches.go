@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -39,6 +40,8 @@ const (
 	// one before.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Minute
+	// batchPause is how long an event about a child waits for others.
+	batchPause = 50 * time.Millisecond
 )
 
 // ControllerName is that of the controller in metrics and logs.
@@ -64,7 +67,7 @@ func NewTarsBackendReconciler(
 	}
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named(ControllerName).
-		For(&v1alpha1.TarsBackend{}).
+		For(&v1alpha1.TarsBackend{}, builder.WithPredicates(r.memory.notOurWrite())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: maxConcurrent,
 			ReconciliationTimeout:   reconcileTimeout,
@@ -76,7 +79,7 @@ func NewTarsBackendReconciler(
 	}
 	w := &watcher{
 		mgr: mgr, controller: c, reader: mgr.GetClient(), children: children,
-		namespaces: settings.Namespaces, started: map[string]bool{},
+		namespaces: settings.Namespaces, started: map[string]bool{}, echoes: r.memory.notOurChild(r.keyOfChild),
 	}
 	r.platform = &platform{client: mgr.GetClient(), direct: mgr.GetAPIReader(), startWatches: w.startPlatform, stopWatches: w.stopPlatform}
 	if err := w.startStatic(prober); err != nil {
@@ -92,6 +95,7 @@ type watcher struct {
 	reader     client.Reader
 	children   cache.Cache
 	namespaces []string // those looked after; empty: all
+	echoes     predicate.Predicate
 	started    map[string]bool
 }
 
@@ -124,7 +128,7 @@ func (w *watcher) watchChildren(wanted func(schema.GroupVersionKind) bool) error
 		if err != nil {
 			return err
 		}
-		if err := w.watch(watchOfChildren(kind), source.Kind(w.children, obj, owned)); err != nil {
+		if err := w.watch(watchOfChildren(kind), source.Kind(w.children, obj, batched(owned), w.echoes)); err != nil {
 			return err
 		}
 	}

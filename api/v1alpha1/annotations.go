@@ -11,12 +11,6 @@ const (
 	// the configuration they were made for.
 	AnnotationConfigHash = "gateway.tars.dev/config-hash"
 
-	// AnnotationRouteHash on the HTTPRoute is the hash over all children.
-	// Envoy Gateway copies annotations with this prefix, the prefix cut off,
-	// into the route's metadata, where the external processor sees it in the
-	// attribute xds.route_metadata.
-	AnnotationRouteHash = "gateway.envoyproxy.io/tarsbackend-hash"
-
 	// Finalizer lets the operator delete the HTTPRoute before anything else,
 	// so that no request gets past a policy that is already gone.
 	Finalizer = "gateway.tars.dev/finalizer"

@@ -41,7 +41,7 @@ func Build(in Input) (Objects, error) {
 		return Objects{}, err
 	}
 	if in.RouteHash != "" {
-		annotate(route, in.RouteHash)
+		announce(route, in.RouteHash)
 	}
 
 	ordered := []client.Object{

@@ -15,6 +15,8 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
+	"github.com/tars-operator/tars-operator/controllers/desired"
+	"github.com/tars-operator/tars-operator/extproc/config"
 )
 
 // What an edit of one field may change: exactly these children.
@@ -149,13 +151,22 @@ var _ = Describe("Editing a TarsBackend", func() {
 	It("announces a hash by the HTTPRoute alone, and without changing it", func() {
 		in := readInput("minimal")
 		before := build(in)
-		Expect(only[*gatewayv1.HTTPRoute](before).Annotations).To(BeEmpty())
+		Expect(desired.AnnouncedHash(only[*gatewayv1.HTTPRoute](before))).To(BeEmpty())
 		in.RouteHash = before.RouteHash
 		after := build(in)
 		Expect(differing(before, after)).To(ConsistOf(routeOnly))
 		Expect(after.RouteHash).To(Equal(before.RouteHash))
-		Expect(only[*gatewayv1.HTTPRoute](after).Annotations).
-			To(Equal(map[string]string{"gateway.envoyproxy.io/tarsbackend-hash": before.RouteHash}))
+		route := only[*gatewayv1.HTTPRoute](after)
+		Expect(desired.AnnouncedHash(route)).To(Equal(before.RouteHash))
+		for i := range route.Spec.Rules {
+			rule := &route.Spec.Rules[i]
+			Expect(rule.Filters[len(rule.Filters)-1].ResponseHeaderModifier.Set).
+				To(Equal([]gatewayv1.HTTPHeader{{Name: config.HeaderRouteHash, Value: before.RouteHash}}), "%s", *rule.Name)
+			filters := rule.Filters
+			rule.Filters = nil
+			Expect(desired.AnnouncedHash(route)).To(BeEmpty(), "every rule has to announce it")
+			rule.Filters = filters
+		}
 	})
 })
 

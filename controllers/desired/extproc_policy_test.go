@@ -40,9 +40,8 @@ var _ = Describe("The external processor's policy", func() {
 	})
 
 	It("tells what the canary and the wording of Envoy's own answers need", func() {
-		Expect(extProc.ProcessingMode.Request.Attributes).To(ConsistOf("xds.route_metadata", "xds.route_name", "request.id"))
-		Expect(extProc.ProcessingMode.Response.Attributes).To(ConsistOf("xds.route_metadata", "xds.route_name",
-			"request.path", "request.method", "request.id", "response.code", "response.code_details", "response.flags"))
+		Expect(extProc.ProcessingMode.Request.Attributes).To(BeEmpty())
+		Expect(extProc.ProcessingMode.Response.Attributes).To(ConsistOf("request.path", "request.method", "request.id", "response.code_details"))
 		Expect(extProc.Metadata.WritableNamespaces).To(HaveExactElements(config.MetadataNamespace))
 	})
 

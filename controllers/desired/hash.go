@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"github.com/tars-operator/tars-operator/api/v1alpha1"
+	"github.com/tars-operator/tars-operator/extproc/config"
 )
 
 // hashObjects identifies what Envoy Gateway translates by its content: 16
@@ -29,7 +29,45 @@ func hashObjects(objects []client.Object) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 
-// annotate puts the hash on the HTTPRoute.
-func annotate(route *gatewayv1.HTTPRoute, hash string) {
-	route.Annotations = map[string]string{v1alpha1.AnnotationRouteHash: hash}
+// announce has Envoy put the hash on every answer of the HTTPRoute's rules, its own
+// answers and the external processor's among them. The external processor takes it
+// off those that are not for a canary.
+func announce(route *gatewayv1.HTTPRoute, hash string) {
+	for i := range route.Spec.Rules {
+		rule := &route.Spec.Rules[i]
+		rule.Filters = append(rule.Filters, gatewayv1.HTTPRouteFilter{
+			Type: gatewayv1.HTTPRouteFilterResponseHeaderModifier,
+			ResponseHeaderModifier: &gatewayv1.HTTPHeaderFilter{
+				Set: []gatewayv1.HTTPHeader{{Name: config.HeaderRouteHash, Value: hash}},
+			},
+		})
+	}
+}
+
+// AnnouncedHash is the hash that an HTTPRoute of ours announces in every rule; empty
+// where there is none.
+func AnnouncedHash(route *gatewayv1.HTTPRoute) string {
+	hash := ""
+	for i := range route.Spec.Rules {
+		found := announced(&route.Spec.Rules[i])
+		if found == "" || (i > 0 && found != hash) {
+			return ""
+		}
+		hash = found
+	}
+	return hash
+}
+
+func announced(rule *gatewayv1.HTTPRouteRule) string {
+	for _, filter := range rule.Filters {
+		if filter.ResponseHeaderModifier == nil {
+			continue
+		}
+		for _, h := range filter.ResponseHeaderModifier.Set {
+			if h.Name == config.HeaderRouteHash {
+				return h.Value
+			}
+		}
+	}
+	return ""
 }

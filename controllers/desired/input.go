@@ -22,7 +22,7 @@ type Input struct {
 	Parents []gatewayv1.ParentReference
 	// Key is the raw TARS key, trimmed of surrounding white space.
 	Key string
-	// RouteHash is the value of the HTTPRoute's hash annotation. It stays at
+	// RouteHash is what the HTTPRoute announces on every answer. It stays at
 	// its old value (empty at first) until Envoy Gateway has accepted every
 	// other child at its generation; then it becomes Objects.RouteHash.
 	RouteHash string

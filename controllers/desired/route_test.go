@@ -35,7 +35,8 @@ var _ = Describe("The route", func() {
 		Expect(entry.BackendRefs[0].Name).To(BeEquivalentTo(service.Name))
 		Expect(entry.BackendRefs[0].Port).To(HaveValue(Equal(service.Spec.Ports[1].Port)), "the port of HTTP, not of gRPC")
 		Expect(entry.BackendRefs[0].Filters).To(BeEmpty())
-		Expect(entry.Filters).To(BeEmpty())
+		Expect(entry.Filters).To(HaveLen(1))
+		Expect(entry.Filters[0].ResponseHeaderModifier).NotTo(BeNil(), "it changes nothing of the request")
 		Expect(entry.Matches).To(HaveLen(1))
 		Expect(entry.Matches[0].Headers).To(BeEmpty())
 

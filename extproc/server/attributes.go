@@ -4,11 +4,10 @@ package server
 
 // Attributes that the EnvoyExtensionPolicy asks for.
 const (
-	attrRouteMetadata = "xds.route_metadata"
-	attrPath          = "request.path"
-	attrMethod        = "request.method"
-	attrRequestID     = "request.id"
-	attrDetails       = "response.code_details"
+	attrPath      = "request.path"
+	attrMethod    = "request.method"
+	attrRequestID = "request.id"
+	attrDetails   = "response.code_details"
 )
 
 // viaUpstream is Envoy's response.code_details of an answer that came from

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
-	"github.com/tars-operator/tars-operator/extproc/routemeta"
 	"github.com/tars-operator/tars-operator/extproc/wire"
 )
 
@@ -19,10 +18,9 @@ var errProbeMethod = errors.New("not GET or HEAD")
 
 // canaryHeaders tell which configuration and which generation of the route a
 // request met.
-func (s *session) canaryHeaders(m *wire.Request) []header {
+func (s *session) canaryHeaders() []header {
 	return []header{
 		{Name: config.HeaderConfigHash, Value: s.proc.hash},
-		{Name: config.HeaderRouteHash, Value: routemeta.String(m.Attribute(attrRouteMetadata), config.RouteHashMetadataKey)},
 		{Name: config.HeaderReplica, Value: s.proc.replica},
 		{Name: "cache-control", Value: "no-store"},
 	}
@@ -32,7 +30,7 @@ func (s *session) canaryHeaders(m *wire.Request) []header {
 // reaches TARS; or, for a ticket, with TARS's list of models as the key that
 // Envoy puts on reaches it, which costs no token.
 func (s *session) answerCanary(m *wire.Request, h headers) error {
-	set := append(s.canaryHeaders(m), header{Name: "content-type", Value: "application/json"})
+	set := append(s.canaryHeaders(), header{Name: "content-type", Value: "application/json"})
 	if ticket := h.get(config.HeaderProbe); ticket != "" {
 		problem := s.proc.tickets.use(s.route.PassToken, ticket)
 		if problem == nil && (s.req.method == http.MethodGet || s.req.method == http.MethodHead) {
@@ -51,7 +49,7 @@ func (s *session) answerCanary(m *wire.Request, h headers) error {
 // canaryAnswered stamps what came back for a canary that was let through, or
 // that an earlier filter has answered. The body passes as it is.
 func (s *session) canaryAnswered(m *wire.Request, details string) error {
-	set := s.canaryHeaders(m)
+	set := s.canaryHeaders()
 	switch {
 	case !s.forwarded:
 	case details == "" || details == viaUpstream:
@@ -60,7 +58,12 @@ func (s *session) canaryAnswered(m *wire.Request, details string) error {
 		set = append(set, header{Name: config.HeaderProbe, Value: config.ProbeFromGateway},
 			header{Name: config.HeaderProbeDetails, Value: details})
 	}
-	return s.passHeaders(m, set, newHeaders(m.Headers).ours())
+	h := newHeaders(m.Headers)
+	if hash := h.get(config.HeaderRouteHash); hash != "" {
+		// It comes from Envoy's route, which has replaced what TARS may have sent.
+		set = append(set, header{Name: config.HeaderRouteHash, Value: hash})
+	}
+	return s.passHeaders(m, set, h.ours())
 }
 
 // modelListPath is the path of the list of models as the route takes it.

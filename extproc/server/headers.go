@@ -55,6 +55,15 @@ func (h headers) ours() []string {
 	return names
 }
 
+// forCanaries returns the name of the header that the route puts on every answer,
+// where it is among them: nobody but the canary needs it.
+func (h headers) forCanaries() []string {
+	if !h.has(config.HeaderRouteHash) {
+		return nil
+	}
+	return []string{config.HeaderRouteHash}
+}
+
 // encoding is the content encoding, empty when the body is as it is.
 func (h headers) encoding() string {
 	for _, v := range h.all("content-encoding") {

@@ -12,18 +12,16 @@ import (
 // is known by attributes only.
 func localReply(status int, details, path string, pairs ...string) *extprocv3.ProcessingRequest {
 	return withAttributes(bareResponseHeaders(status, false, pairs...), "response.code_details", details,
-		"request.path", path, "request.method", "POST", "request.id", "id-2", "xds.route_metadata", routeMetadata)
+		"request.path", path, "request.method", "POST", "request.id", "id-2")
 }
-
-const routeMetadata = `filter_metadata { key: "envoy-gateway" value { fields { key: "tarsbackend-hash" value { string_value: "route-1" } } } }`
 
 var _ = Describe("An answer of the gateway itself", func() {
 	It("becomes JSON and keeps its headers, when an earlier filter gave it", func() {
 		b := newBench(nil)
 		Expect(b.talk(localReply(401, "api_key_authn_failed", chatPath,
-			"content-type", "text/plain", "content-length", "5", "www-authenticate", "Bearer", "date", "x", "x-ratelimit-limit", "1"), responseBody("Denied", true))).
+			"content-type", "text/plain", "content-length", "5", "www-authenticate", "Bearer", "date", "x", "x-ratelimit-limit", "1", "x-tarsbackend-route-hash", "r1"), responseBody("Denied", true))).
 			To(ConsistOf(And(
-				HavePrefix("answer 401 content-type=application/json x-tarsbackend-error-source=gateway x-request-id=id-2 x-client-request-id=id-2 www-authenticate=Bearer x-ratelimit-limit=1 {"),
+				HavePrefix("answer 401 content-type=application/json x-tarsbackend-error-source=gateway x-request-id=id-2 x-client-request-id=id-2 www-authenticate=Bearer x-ratelimit-limit=1 -x-tarsbackend-route-hash {"),
 				ContainSubstring(`"type":"authentication_error"`), ContainSubstring("api_key_authn_failed"),
 			)))
 		Expect(b.counted("tars_requests_total")).To(ConsistOf(`tars_requests_total{code="401",path="/v1/chat/completions",source="gateway",tarsbackend="ns/name"} 1`))
@@ -84,31 +82,30 @@ var _ = Describe("An answer of the gateway itself", func() {
 
 	It("stays as it is when it is no error, or of a status that cannot be given, or of no route", func() {
 		Expect(newBench(nil).talk(localReply(200, "direct_response", chatPath), responseBody("x", true))).To(Equal([]string{"response headers", "response x$"}))
+		Expect(newBench(nil).talk(localReply(200, "x", chatPath, "x-tarsbackend-route-hash", "r1"))).To(Equal([]string{"response headers -x-tarsbackend-route-hash"}))
+		Expect(newBench(nil).talk(localReply(499, "x", chatPath, "x-tarsbackend-route-hash", "r1"))).
+			To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway -x-tarsbackend-route-hash"}))
 		Expect(newBench(nil).talk(localReply(499, "x", chatPath))).To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway"}))
 		Expect(newBench(nil).talk(localReply(401, "x", "/other"))).To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway"}))
 	})
 })
 
-const stamped = "x-tarsbackend-config-hash=hash-1 x-tarsbackend-route-hash=route-1 x-tarsbackend-replica=pod-1 cache-control=no-store"
+const stamped = "x-tarsbackend-config-hash=hash-1 x-tarsbackend-replica=pod-1 cache-control=no-store"
 
 var _ = Describe("The canary", func() {
 	It("is answered for any method and never reaches TARS", func() {
 		for _, method := range []string{"GET", "POST", "HEAD", "DELETE"} {
 			b := newBench(restricted)
-			words := b.talk(withAttributes(requestHeaders(false, ":method", method, ":path", canaryPath), "xds.route_metadata", routeMetadata), requestBody("x", true))
+			words := b.talk(requestHeaders(false, ":method", method, ":path", canaryPath), requestBody("x", true))
 			Expect(words).To(ConsistOf(And(HavePrefix("answer 200 "+stamped+" content-type=application/json {"), HaveSuffix("}"))))
 			Expect(b.counted("tars_requests_total")).To(BeEmpty(), "it is no request of an app")
 		}
 	})
 
-	It("tells of a route without a hash", func() {
-		Expect(newBench(nil).talk(get(canaryPath))[0]).To(ContainSubstring(" x-tarsbackend-route-hash= "))
-	})
-
 	It("stamps the answer of an earlier filter", func() {
 		b := newBench(nil)
-		Expect(b.talk(localReply(401, "api_key_authn_failed", canaryPath, "content-type", "text/plain"), responseBody("no", true))).
-			To(Equal([]string{"response headers " + stamped, "response no$"}))
+		Expect(b.talk(localReply(401, "api_key_authn_failed", canaryPath, "content-type", "text/plain", "x-tarsbackend-route-hash", "route-1"), responseBody("no", true))).
+			To(Equal([]string{"response headers " + stamped + " x-tarsbackend-route-hash=route-1 -x-tarsbackend-route-hash", "response no$"}))
 		Expect(b.counted("tars_requests_total")).To(BeEmpty())
 	})
 

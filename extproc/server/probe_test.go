@@ -14,7 +14,6 @@ import (
 )
 
 var _ = Describe("The probe of the upstream", func() {
-	const routeMetadata = `filter_metadata { key: "envoy-gateway" value { fields { key: "resources" value { list_value { values { struct_value { fields { key: "annotations" value { struct_value { fields { key: "tarsbackend-hash" value { string_value: "r1" } } } } } } } } } } } }`
 	nonces := 0
 	fresh := func() string {
 		nonces++
@@ -23,20 +22,20 @@ var _ = Describe("The probe of the upstream", func() {
 	probe := func(ticket string, pairs ...string) *extprocv3.ProcessingRequest {
 		return get(canaryPath, append(pairs, config.HeaderProbe, ticket)...)
 	}
-	const stamped = " x-tarsbackend-config-hash=hash-1 x-tarsbackend-route-hash=r1 x-tarsbackend-replica=pod-1 cache-control=no-store"
+	const stamped = " x-tarsbackend-config-hash=hash-1 x-tarsbackend-replica=pod-1 cache-control=no-store"
 	from := func(m *extprocv3.ProcessingRequest, details string) *extprocv3.ProcessingRequest {
-		return withAttributes(m, "response.code_details", details, "xds.route_metadata", routeMetadata)
+		return withAttributes(m, "response.code_details", details)
 	}
 
 	It("goes to TARS as a request for its models, and its answer comes back whole and stamped", func() {
 		b := newBench(restricted)
 		list := `{"data":[{"id":"not-allowed"}]}`
 		Expect(b.talk(probe(fresh(), "x-tarsbackend-pass", "guessed"),
-			from(bareResponseHeaders(200, false, "content-type", "application/json", "x-tarsbackend-route-hash", "forged"), "via_upstream"),
+			from(bareResponseHeaders(200, false, "content-type", "application/json", "x-tarsbackend-route-hash", "r1", "x-tarsbackend-replica", "forged"), "via_upstream"),
 			responseBody(list, true))).To(Equal([]string{
 			"request headers accept-encoding=identity :path=/v1/models x-tarsbackend-pass=pass-token" +
 				" -x-tarsbackend-pass -x-tarsbackend-probe route again",
-			"response headers" + stamped + " x-tarsbackend-probe=tars -x-tarsbackend-route-hash",
+			"response headers" + stamped + " x-tarsbackend-probe=tars x-tarsbackend-route-hash=r1 -x-tarsbackend-route-hash -x-tarsbackend-replica",
 			"response " + list + "$",
 		}))
 		Expect(b.counted("tars_requests_total")).To(BeEmpty(), "nobody asked for it")

@@ -43,7 +43,9 @@ func responseHeaders(set []header, remove []string) *wire.Reply {
 
 // immediate is an answer of ours.
 func immediate(e *apierror.Error, body []byte, req request) *wire.Reply {
-	return immediateResponse(e.Status, errorHeaders(e, req), body)
+	r := immediateResponse(e.Status, errorHeaders(e, req), body)
+	r.Remove = []string{config.HeaderRouteHash} // which the route puts on answers of ours, too
+	return r
 }
 
 // errorHeaders are those of an answer of ours.

@@ -219,7 +219,7 @@ func (s *session) responseTrailers(m *wire.Request) error {
 // becomes JSON of the shape that the caller reads, with its headers kept.
 func (s *session) gatewayAnswered(m *wire.Request, h headers, details string) error {
 	if s.result.status < http.StatusBadRequest {
-		return s.passHeaders(m, nil, nil)
+		return s.passHeaders(m, nil, h.forCanaries())
 	}
 	e := apierror.FromGateway(s.result.status, details)
 	if isJSON(h.get("content-type")) || s.route == nil || !knownStatus(e.Status) {
@@ -227,7 +227,7 @@ func (s *session) gatewayAnswered(m *wire.Request, h headers, details string) er
 		if s.result.source == "" {
 			s.result.source = e.Source
 		}
-		return s.passHeaders(m, append(s.requestIDs(h), header{Name: config.HeaderErrorSource, Value: s.result.source}), nil)
+		return s.passHeaders(m, append(s.requestIDs(h), header{Name: config.HeaderErrorSource, Value: s.result.source}), h.forCanaries())
 	}
 	e.Headers = append(kept(h), retryAfter(e.Status, h)...)
 	return s.refuse(e)
@@ -249,7 +249,8 @@ func kept(h headers) [][2]string {
 	var keep [][2]string
 	for _, v := range h.list {
 		switch name := v.Name; name {
-		case "content-type", "content-length", "transfer-encoding", "connection", "date", "server", config.HeaderErrorSource:
+		case "content-type", "content-length", "transfer-encoding", "connection", "date", "server",
+			config.HeaderErrorSource, config.HeaderRouteHash:
 		default:
 			if name != "" && name[0] != ':' {
 				keep = append(keep, [2]string{name, v.Value})

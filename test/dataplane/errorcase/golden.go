@@ -13,6 +13,9 @@ import (
 // seconds differ from run to run.
 var seconds = regexp.MustCompile(`((x-ratelimit-reset|retry-after): )\d+`)
 
+// hash is that of a TarsBackend's children.
+var hash = regexp.MustCompile(`(x-tarsbackend-route-hash: ).+`)
+
 // Golden is an answer without what is different each time. The request's id is
 // the one that the answer tells: Envoy Gateway's Envoys make their own.
 func (r Reply) Golden() string {
@@ -29,6 +32,7 @@ func (r Reply) Golden() string {
 	if id := r.Header.Get("x-request-id"); id != "" {
 		text = strings.ReplaceAll(text, id, "{id}")
 	}
+	text = hash.ReplaceAllString(text, "$1{hash}")
 	return seconds.ReplaceAllString(text, "$1{seconds}")
 }
 
