@@ -109,7 +109,7 @@ func controlledBy(list client.ObjectList, b *v1alpha1.TarsBackend) ([]client.Obj
 // stays.
 func (r *TarsBackendReconciler) remove(ctx context.Context, owner types.NamespacedName, key childKey, obj client.Object) error {
 	err := r.client.Delete(ctx, obj, client.Preconditions{UID: new(obj.GetUID())})
-	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+	if client.IgnoreNotFound(err) != nil {
 		return attempt(err, "deleting %s", key)
 	}
 	r.memory.drop(owner, key)
