@@ -30,7 +30,7 @@ const (
 // ask asks one target until ctx ends. It takes Agreement right answers back to
 // back to verify it; from then on one at a time has to stay right.
 func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t Target) {
-	needed, wrong := o.plan.Agreement, 0
+	needed, wrong := o.plan.agreement(t), 0
 	for {
 		s := p.agree(ctx, o.plan, t, needed)
 		if ctx.Err() != nil {
@@ -42,9 +42,9 @@ func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t
 		case s.outcome == conditions.ProbeVerified:
 			wait, needed, wrong = p.opts.SlowInterval, 1, 0
 		case wrong >= impatience:
-			wait, needed = lateInterval, o.plan.Agreement
+			wait, needed = lateInterval, o.plan.agreement(t)
 		default:
-			wait, needed = p.opts.FastInterval, o.plan.Agreement
+			wait, needed = p.opts.FastInterval, o.plan.agreement(t)
 			wrong++
 		}
 		if t.Upstream {

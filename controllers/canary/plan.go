@@ -62,7 +62,7 @@ type Plan struct {
 	Path string
 	// ConfigHash and RouteHash are what a right answer carries.
 	ConfigHash, RouteHash string
-	// Agreement is how many right answers in a row each target has to give.
+	// Agreement is how many right answers in a row each Envoy has to give.
 	Agreement int
 	// Upstream says how TARS is asked.
 	Upstream Upstream
@@ -119,7 +119,18 @@ const canaryLabel = "tarsbackend-canary"
 const (
 	answersPerReplica = 20
 	maxAgreement      = 200
+	// serviceAgreement is for a Service: it proves the way to Envoys, of which
+	// each is asked by itself.
+	serviceAgreement = 10
 )
+
+// agreement is how many right answers in a row a target has to give.
+func (p Plan) agreement(t Target) int {
+	if t.Service != "" {
+		return min(p.Agreement, serviceAgreement)
+	}
+	return p.Agreement
+}
 
 // NewPlan finds every ready Envoy of every listener that takes the route. It
 // goes by the Services that Envoy Gateway labels, their EndpointSlices and the

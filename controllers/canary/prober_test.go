@@ -135,6 +135,21 @@ var _ = Describe("the prober", func() {
 		Eventually(e.asked.Load, soon).Should(BeEquivalentTo(5))
 	})
 
+	It("asks a Service a few times only: it proves the way, and each Envoy is asked by itself", func() {
+		e, way := newEnvoy(right), newEnvoy(right)
+		front := way.target("")
+		front.Service = "eg/envoy"
+		plan := testPlan(e.target("eg/e1"), front)
+		plan.Agreement = 25
+		r := newRig(Options{}).start()
+		r.Set(key, plan)
+		Eventually(func() []conditions.ProbeOutcome { return r.outcomes(plan) }, soon).
+			Should(Equal([]conditions.ProbeOutcome{conditions.ProbeVerified, conditions.ProbeVerified}))
+		r.waiting(2)
+		Expect(e.asked.Load()).To(BeEquivalentTo(25))
+		Expect(way.asked.Load()).To(BeEquivalentTo(10))
+	})
+
 	It("asks again fast after a wrong answer, and wants all answers anew", func() {
 		e := newEnvoy(answer(404, "", ""))
 		plan := testPlan(e.target("eg/e1"))
