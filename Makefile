@@ -126,6 +126,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s) each; make test runs their kno
 soak: ## Send SOAK_REQUESTS (100000) requests through a real Envoy and look for what is left behind.
 	TARS_SOAK_REQUESTS=$(SOAK_REQUESTS) $(GINKGO) run -v --focus="A soak" --timeout=1h ./test/dataplane
 
+.PHONY: scale
+scale: ## Measure the operator with SCALE_BACKENDS (1000) TarsBackends, Envoy Gateway and Envoys being stubs.
+	hack/scale.sh
+
 .PHONY: test-sdk
 test-sdk: ## Run OpenAI's and Anthropic's SDKs for Python and Go against a real Envoy.
 	hack/test-sdk.sh

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/tars-operator/tars-operator/controllers/manager"
+)
+
+// user is the manager's in the API server.
+const user = "manager"
+
+// patience is for the start and the end of the API server.
+const patience = time.Minute
+
+// auditPolicy has the API server tell of the manager's requests, once each.
+const auditPolicy = `{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],
+"rules":[{"level":"Metadata","users":["` + user + `"]},{"level":"None"}]}`
+
+// cluster is an API server.
+type cluster struct {
+	env        *envtest.Environment
+	admin      *rest.Config
+	api        client.Client
+	folder     string
+	kubeconfig string
+}
+
+func startCluster(root string) (*cluster, error) {
+	eg, err := exec.Command("go", "-C", root, "list", "-m", "-f", "{{.Dir}}", "github.com/envoyproxy/gateway").Output()
+	if err != nil {
+		return nil, fmt.Errorf("finding Envoy Gateway's CRDs: %w", err)
+	}
+	crds := filepath.Join(strings.TrimSpace(string(eg)), "charts", "gateway-helm", "charts", "crds", "crds")
+	folder, err := os.MkdirTemp("", "scale")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder: %w", err)
+	}
+	c := &cluster{folder: folder, env: &envtest.Environment{
+		CRDDirectoryPaths: []string{
+			filepath.Join(root, "config", "crd", "bases"), filepath.Join(crds, "gatewayapi-crds.yaml"), filepath.Join(crds, "generated"),
+		},
+		ErrorIfCRDPathMissing:    true,
+		ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience,
+	}}
+	policy := filepath.Join(folder, "policy.json")
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return nil, fmt.Errorf("writing the audit policy: %w", err)
+	}
+	c.env.ControlPlane.GetAPIServer().Configure().
+		Set("service-cluster-ip-range", "10.0.0.0/16").Set("advertise-address", envoyAddress).
+		Set("audit-policy-file", policy).Set("audit-log-path", c.auditLog()).Set("audit-log-mode", "blocking")
+	if c.admin, err = c.env.Start(); err != nil {
+		return nil, fmt.Errorf("starting the API server: %w", err)
+	}
+	c.admin.QPS = -1
+	scheme, err := manager.Scheme()
+	if err != nil {
+		return nil, fmt.Errorf("the scheme: %w", err)
+	}
+	if c.api, err = client.New(c.admin, client.Options{Scheme: scheme}); err != nil {
+		return nil, fmt.Errorf("a client: %w", err)
+	}
+	return c, c.addUser(root)
+}
+
+func (c *cluster) auditLog() string { return filepath.Join(c.folder, "audit.log") }
+
+func (c *cluster) stop() error {
+	if err := c.env.Stop(); err != nil {
+		return fmt.Errorf("stopping the API server: %w", err)
+	}
+	return os.RemoveAll(c.folder)
+}
+
+// addUser makes the user that may do what the chart lets the manager do.
+func (c *cluster) addUser(root string) error {
+	u, err := c.env.AddUser(envtest.User{Name: user}, nil)
+	if err != nil {
+		return fmt.Errorf("adding a user: %w", err)
+	}
+	kubeconfig, err := u.KubeConfig()
+	if err != nil {
+		return fmt.Errorf("a kubeconfig: %w", err)
+	}
+	c.kubeconfig = filepath.Join(c.folder, "kubeconfig")
+	if err := os.WriteFile(c.kubeconfig, kubeconfig, 0o600); err != nil {
+		return fmt.Errorf("writing a kubeconfig: %w", err)
+	}
+	role, leader := &rbacv1.ClusterRole{}, &rbacv1.Role{}
+	for file, into := range map[string]client.Object{"role.yaml": role, "leader_election_role.yaml": leader} {
+		data, err := os.ReadFile(filepath.Join(root, "config", "rbac", file))
+		if err != nil {
+			return fmt.Errorf("reading the role: %w", err)
+		}
+		if err := yaml.UnmarshalStrict(data, into); err != nil {
+			return fmt.Errorf("reading %s: %w", file, err)
+		}
+	}
+	leader.Namespace = metav1.NamespaceDefault
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	return createAll(context.Background(), c.api, role, leader,
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: user}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: leader.Namespace, Name: user}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: leader.Name},
+		})
+}
+
+func createAll(ctx context.Context, c client.Client, objects ...client.Object) error {
+	for _, obj := range objects {
+		if err := c.Create(ctx, obj); err != nil {
+			return fmt.Errorf("creating %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+		}
+	}
+	return nil
+}
