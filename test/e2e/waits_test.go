@@ -49,6 +49,9 @@ func startPatience() {
 	apply(b.namespace, b.manifests())
 	kubectl("wait", "-n", gatewayNamespace, "--for=condition=Programmed", "gateway/"+b.gateway, "--timeout=3m")
 	waitReady(b.namespace, b.name)
+	// The spec of upgrades installs an older operator, which writes another
+	// EnvoyExtensionPolicy: that drains the listener, and no drain waits so long.
+	kubectl("annotate", "-n", b.namespace, "tarsbackend/"+b.name, "gateway.tars.dev/paused=true")
 	ctx, cancel := context.WithCancel(context.Background())
 	DeferCleanup(cancel)
 	address := forwardGateway(ctx, b.gateway)
