@@ -11,9 +11,8 @@ import (
 var ErrExhausted = errors.New("the budget for bytes in flight is used up")
 
 const (
-	// blockSize is the capacity of the blocks that small pieces are gathered
-	// in; a piece of at least half a block is kept as it is, and so is the first
-	// one, which mostly is the only one.
+	// blockSize is the greatest capacity of the blocks that small pieces, of less
+	// than half of it, are gathered in; a greater piece is kept as it is.
 	blockSize = 16 << 10
 	// overhead is what a block costs beside its bytes.
 	overhead = 64
@@ -43,27 +42,42 @@ func (b *Buffer) Append(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if n := len(b.blocks); n > 0 && cap(b.blocks[n-1])-len(b.blocks[n-1]) >= len(p) {
-		b.blocks[n-1] = append(b.blocks[n-1], p...)
-		b.size += int64(len(p))
-		return nil
+	if len(b.blocks) > 0 && len(p) < blockSize/2 {
+		last := &b.blocks[len(b.blocks)-1]
+		if cap(*last)-len(*last) >= len(p) || len(*last) < blockSize/2 {
+			return b.gather(last, p)
+		}
 	}
 	block := slices.Clip(p)
-	gathered := len(p) < blockSize/2 && len(b.blocks) > 0
-	if gathered {
-		block = make([]byte, len(p), blockSize)
-	}
-	cost := int64(cap(block)) + overhead
-	if !b.budget.acquire(cost) {
+	if !b.charge(int64(cap(block)) + overhead) {
 		return ErrExhausted
-	}
-	if gathered {
-		copy(block, p)
 	}
 	b.blocks = append(b.blocks, block)
 	b.size += int64(len(p))
-	b.charged += cost
 	return nil
+}
+
+// gather adds p to the last block. That grows with what is in it: Envoy sends a
+// tiny piece now and then between great ones, which must not cost a whole block.
+func (b *Buffer) gather(last *[]byte, p []byte) error {
+	if need := len(*last) + len(p); need > cap(*last) {
+		grown := min(2*need, blockSize)
+		if !b.charge(int64(grown - cap(*last))) {
+			return ErrExhausted
+		}
+		*last = append(make([]byte, 0, grown), *last...)
+	}
+	*last = append(*last, p...)
+	b.size += int64(len(p))
+	return nil
+}
+
+func (b *Buffer) charge(n int64) bool {
+	if !b.budget.acquire(n) {
+		return false
+	}
+	b.charged += n
+	return true
 }
 
 // Next hands out the pieces in their order, nil at the end, and gives the one before

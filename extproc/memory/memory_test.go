@@ -53,6 +53,18 @@ var _ = Describe("Buffer", func() {
 		Expect(drain(b)).To(HaveLen(100_000))
 	})
 
+	It("takes little more than the bytes of tiny pieces between great ones", func() {
+		budget := memory.NewBudget(64 << 20)
+		b := memory.NewBuffer(budget)
+		for i := range 500 {
+			Expect(b.Append(make([]byte, 32<<10))).To(Succeed())
+			for range i % 3 {
+				Expect(b.Append(make([]byte, 200))).To(Succeed())
+			}
+		}
+		Expect(budget.Held()).To(BeNumerically("<", b.Size()*102/100))
+	})
+
 	It("does not write into memory behind a piece it was given", func() {
 		backing := []byte("aaaaaaaaaa")
 		b := memory.NewBuffer(memory.NewBudget(1 << 20))
