@@ -25,8 +25,7 @@ func (m *memory) notOurChild(kindOf func(client.Object) (childKey, error)) predi
 		if owner == nil || err != nil {
 			return false
 		}
-		a, ok := m.get(types.NamespacedName{Namespace: obj.GetNamespace(), Name: owner.Name}, key)
-		return ok && a.object.GetUID() == obj.GetUID() && a.object.GetResourceVersion() == obj.GetResourceVersion()
+		return m.isOurChild(types.NamespacedName{Namespace: obj.GetNamespace(), Name: owner.Name}, key, obj)
 	}
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return !ours(e.Object) },

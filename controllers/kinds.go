@@ -30,7 +30,6 @@ var (
 	kindNamespace     = corev1.SchemeGroupVersion.WithKind("Namespace")
 	kindSecret        = corev1.SchemeGroupVersion.WithKind("Secret")
 	kindConfigMap     = corev1.SchemeGroupVersion.WithKind("ConfigMap")
-	kindService       = corev1.SchemeGroupVersion.WithKind("Service")
 	kindPod           = corev1.SchemeGroupVersion.WithKind("Pod")
 	kindDeployment    = appsv1.SchemeGroupVersion.WithKind("Deployment")
 	kindCRD           = apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition")
@@ -46,7 +45,7 @@ var (
 // the manager's memory.
 func readWhole(kind schema.GroupVersionKind) bool {
 	switch kind {
-	case kindService, kindDeployment, kindHTTPRoute, kindBackend, kindExtension, kindTrafficPolicy:
+	case kindDeployment, kindHTTPRoute, kindBackend, kindExtension, kindTrafficPolicy:
 		return true
 	default:
 		return false
@@ -99,7 +98,7 @@ const (
 // CacheOptions are those of the manager's cache, which holds what is not ours:
 // TarsBackends, what they name, and Envoy Gateway's Services. Users name
 // Secrets and ConfigMaps freely, so that all of them are watched; of those we
-// hold metadata without annotations. Our children have a cache of their own.
+// hold names and versions. Our children have a cache of their own.
 //
 // Where namespaces are given, TarsBackends, Secrets and ConfigMaps are those of
 // these namespaces alone. Gateways and the Services of Envoys stay those of all:
@@ -115,11 +114,11 @@ func CacheOptions(namespaces []string) (cache.Options, error) {
 	options := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:                            {Transform: dropAnnotations, Namespaces: onlyIn(namespaces)},
-			&corev1.ConfigMap{}:                         {Transform: dropAnnotations, Namespaces: onlyIn(namespaces)},
-			&apiextensionsv1.CustomResourceDefinition{}: {Transform: dropAnnotations},
-			&corev1.Service{}:                           {Label: labels.NewSelector().Add(*services)},
-			&discoveryv1.EndpointSlice{}:                {Label: labels.NewSelector().Add(*services)},
+			&corev1.Secret{}:                            {Transform: onlyNamed, Namespaces: onlyIn(namespaces)},
+			&corev1.ConfigMap{}:                         {Transform: onlyNamed, Namespaces: onlyIn(namespaces)},
+			&apiextensionsv1.CustomResourceDefinition{}: {Transform: onlyNamed},
+			&corev1.Service{}:                           {Label: labels.NewSelector().Add(*services), Transform: trimmedIfOurs},
+			&discoveryv1.EndpointSlice{}:                {Label: labels.NewSelector().Add(*services), Transform: trimmedIfOurs},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -138,7 +137,7 @@ func newChildrenCache(mgr manager.Manager, namespaces []string) (cache.Cache, er
 		Scheme:               mgr.GetScheme(),
 		Mapper:               mgr.GetRESTMapper(),
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{labelManagedBy: managedByUs}),
-		DefaultTransform:     cache.TransformStripManagedFields(),
+		DefaultTransform:     trimmed,
 		DefaultNamespaces:    onlyIn(namespaces),
 	})
 	if err != nil {
@@ -148,16 +147,4 @@ func newChildrenCache(mgr manager.Manager, namespaces []string) (cache.Cache, er
 		return nil, fmt.Errorf("adding the children's cache: %w", err)
 	}
 	return c, nil
-}
-
-// dropAnnotations keeps annotations out of the cache: kubectl's last-applied
-// one holds a whole Secret.
-func dropAnnotations(in any) (any, error) {
-	obj, ok := in.(client.Object)
-	if !ok {
-		return in, nil
-	}
-	obj.SetManagedFields(nil)
-	obj.SetAnnotations(nil)
-	return obj, nil
 }

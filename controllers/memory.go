@@ -67,6 +67,22 @@ func (m *memory) put(owner types.NamespacedName, key childKey, a applied) {
 	m.byOwner[owner][key] = a
 }
 
+// isOurChild tells whether a version of a child came of our writing to it. As with
+// isOurs the cache's object takes the place of ours, unless others' labels or
+// annotations are on it.
+func (m *memory) isOurChild(owner types.NamespacedName, key childKey, seen client.Object) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.byOwner[owner][key]
+	if !ok || a.object.GetUID() != seen.GetUID() || a.object.GetResourceVersion() != seen.GetResourceVersion() {
+		return false
+	}
+	if len(a.object.GetLabels()) == len(seen.GetLabels()) && len(a.object.GetAnnotations()) == len(seen.GetAnnotations()) {
+		m.byOwner[owner][key] = applied{intent: a.intent, object: seen}
+	}
+	return true
+}
+
 func (m *memory) drop(owner types.NamespacedName, key childKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,12 +103,20 @@ func (m *memory) wrote(b *v1alpha1.TarsBackend) {
 	m.written[client.ObjectKeyFromObject(b)] = b.DeepCopy()
 }
 
-// isOurs tells whether a version of a TarsBackend came of our writing to it.
+// isOurs tells whether a version of a TarsBackend came of our writing to it. The
+// cache's object then takes the place of ours: one of them is enough.
 func (m *memory) isOurs(seen client.Object) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.written[client.ObjectKeyFromObject(seen)]
-	return b != nil && b.UID == seen.GetUID() && b.ResourceVersion == seen.GetResourceVersion()
+	name := client.ObjectKeyFromObject(seen)
+	b := m.written[name]
+	if b == nil || b.UID != seen.GetUID() || b.ResourceVersion != seen.GetResourceVersion() {
+		return false
+	}
+	if cached, ok := seen.(*v1alpha1.TarsBackend); ok {
+		m.written[name] = cached
+	}
+	return true
 }
 
 // newest is what we wrote to a TarsBackend, as long as the cache has yet to see
@@ -158,9 +182,9 @@ func sameOwner(a, b metav1.OwnerReference) bool {
 func isTrue(b *bool) bool { return b != nil && *b }
 
 // ownedOnly keeps of an answer's labels and annotations those that we wrote:
-// what others add later is none of our business.
+// what others add later is none of our business. The rest is as in the cache.
 func ownedOnly(answer, written client.Object) {
-	answer.SetManagedFields(nil)
+	trim(answer)
 	answer.SetLabels(onlyKeysOf(answer.GetLabels(), written.GetLabels()))
 	answer.SetAnnotations(onlyKeysOf(answer.GetAnnotations(), written.GetAnnotations()))
 }

@@ -60,10 +60,12 @@ var _ = Describe("The metric of conditions", func() {
 		registry = prometheus.NewRegistry()
 		var running context.Context
 		running, stop = context.WithCancel(context.Background())
-		ended = make(chan error, 1)
+		over := make(chan error, 1)
+		ended = over
 		m := &ConditionMetrics{Reader: api, Registry: registry}
 		Expect(m.NeedLeaderElection()).To(BeFalse(), "the manager that is scraped need not be the one that acts")
-		go func() { ended <- m.Start(running) }()
+		// Not through ended, which is the next spec's by the time that this one ends.
+		go func() { over <- m.Start(running) }()
 		DeferCleanup(stop)
 	})
 

@@ -160,7 +160,7 @@ var _ = Describe("touched", func() {
 })
 
 var _ = It("keeps kubectl's copy of a Secret out of the cache", func() {
-	out, err := dropAnnotations(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+	out, err := onlyNamed(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Name: "s", Annotations: map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "sk-secret"},
 	}})
 	Expect(err).NotTo(HaveOccurred())

@@ -65,13 +65,21 @@ func (p *Prober) agree(ctx context.Context, plan Plan, t Target, needed int) sta
 			return s
 		case p.slots <- struct{}{}:
 		}
-		s = p.asker.ask(ctx, plan, t)
+		s = <-aside(func() state { return p.asker.ask(ctx, plan, t) })
 		<-p.slots
 		if s.outcome != conditions.ProbeVerified {
 			return s
 		}
 	}
 	return s
+}
+
+// aside runs what needs a deep stack in a goroutine of its own: those that sleep
+// between questions, two and more for each TarsBackend, keep theirs small.
+func aside[T any](run func() T) <-chan T {
+	result := make(chan T, 1)
+	go func() { result <- run() }()
+	return result
 }
 
 // record keeps what was seen, and marks the object if that changed anything.

@@ -60,7 +60,7 @@ func (p *Prober) askOnce(ctx context.Context, c conversation, u *upstream) {
 		return
 	case p.upstreamSlots <- struct{}{}:
 	}
-	answer := p.asker.askUpstream(ctx, c.plan, c.target, method)
+	answer := <-aside(func() upstreamAnswer { return p.asker.askUpstream(ctx, c.plan, c.target, method) })
 	<-p.upstreamSlots
 	if ctx.Err() != nil {
 		return

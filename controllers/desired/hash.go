@@ -35,12 +35,16 @@ func hashObjects(objects []client.Object) (string, error) {
 func announce(route *gatewayv1.HTTPRoute, hash string) {
 	for i := range route.Spec.Rules {
 		rule := &route.Spec.Rules[i]
-		rule.Filters = append(rule.Filters, gatewayv1.HTTPRouteFilter{
-			Type: gatewayv1.HTTPRouteFilterResponseHeaderModifier,
-			ResponseHeaderModifier: &gatewayv1.HTTPHeaderFilter{
-				Set: []gatewayv1.HTTPHeader{{Name: config.HeaderRouteHash, Value: hash}},
-			},
-		})
+		rule.Filters = append(rule.Filters, announcement(hash))
+	}
+}
+
+func announcement(hash string) gatewayv1.HTTPRouteFilter {
+	return gatewayv1.HTTPRouteFilter{
+		Type: gatewayv1.HTTPRouteFilterResponseHeaderModifier,
+		ResponseHeaderModifier: &gatewayv1.HTTPHeaderFilter{
+			Set: []gatewayv1.HTTPHeader{{Name: config.HeaderRouteHash, Value: hash}},
+		},
 	}
 }
 
@@ -56,6 +60,18 @@ func AnnouncedHash(route *gatewayv1.HTTPRoute) string {
 		hash = found
 	}
 	return hash
+}
+
+// Announcements are the rules of an HTTPRoute without anything but what AnnouncedHash
+// reads.
+func Announcements(route *gatewayv1.HTTPRoute) []gatewayv1.HTTPRouteRule {
+	rules := make([]gatewayv1.HTTPRouteRule, len(route.Spec.Rules))
+	for i := range route.Spec.Rules {
+		if hash := announced(&route.Spec.Rules[i]); hash != "" {
+			rules[i].Filters = []gatewayv1.HTTPRouteFilter{announcement(hash)}
+		}
+	}
+	return rules
 }
 
 func announced(rule *gatewayv1.HTTPRouteRule) string {

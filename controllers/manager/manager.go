@@ -9,6 +9,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"os"
+	"runtime/debug"
 	"time"
 
 	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
@@ -59,6 +61,11 @@ type Process struct {
 	Stderr io.Writer
 }
 
+// gcPercent is the manager's GOGC where the environment sets none. Its heap is caches
+// for the most part, of which garbage is a small part at any time: half of the usual
+// room for it costs a few percent of its CPU time, and saves a quarter of its memory.
+const gcPercent = 50
+
 // Run parses the command's arguments and runs the manager until the context
 // ends. An error is about the arguments, about the way to the API server, or
 // about a part that failed.
@@ -68,6 +75,9 @@ func Run(ctx context.Context, args []string, process Process) error {
 		return err
 	}
 	o.Version = process.Version
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	}
 	logger := zap.New(zap.UseFlagOptions(&o.zap), zap.WriteTo(process.Stderr))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
