@@ -114,6 +114,10 @@ test-dataplane: ## Run only the tests of the external processor on a real Envoy.
 cycles: ## Try CYCLES times (200), on a local cluster, that the first request after Ready is served (root).
 	E2E_FIRST_REQUESTS=$(or $(CYCLES),200) $(GINKGO) run -v --timeout=2h --focus "means that the first request is served" ./test/e2e
 
+.PHONY: crowd
+crowd: ## Measure, on a local cluster, what CROWD (100) TarsBackends on a listener cost its other apps (root).
+	E2E_CROWD=$(or $(CROWD),100) $(GINKGO) run -v --timeout=2h --focus "A crowd on one listener" ./test/e2e
+
 .PHONY: faults
 faults: ## Run the fault suite with every failure of the API server in every request.
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" TARS_TEST_EVERY_FAILURE=1 go test ./controllers -timeout 60m -count=1 -ginkgo.v -ginkgo.focus "A failure of the API server"

@@ -113,20 +113,6 @@ func (o *operator) memory() (m memory, err error) {
 
 // cpu is the time that it has run.
 func (o *operator) cpu() (time.Duration, error) {
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(o.cmd.Process.Pid), "stat"))
-	if err != nil {
-		return 0, fmt.Errorf("reading the manager's CPU time: %w", err)
-	}
-	_, after, _ := strings.Cut(string(data), ") ")
-	fields := strings.Fields(after)
-	const user, system, perSecond = 11, 12, 100 // proc_pid_stat(5), behind the name
-	var ticks int64
-	for _, i := range []int{user, system} {
-		n, err := strconv.ParseInt(fields[i], 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("reading the manager's CPU time: %w", err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / perSecond, nil
+	p, err := readProcess(o.cmd.Process.Pid)
+	return p.cpu, err
 }
