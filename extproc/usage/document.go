@@ -13,6 +13,7 @@ import (
 type document struct {
 	scanner *jsonscan.Scanner
 	tally   *Tally
+	opening *opening // set where many documents follow each other
 
 	block        numbers
 	broken       bool // the text is no JSON, such as [DONE]
@@ -31,6 +32,9 @@ func newDocument(tally *Tally) *document {
 }
 
 func (d *document) write(p []byte) {
+	if d.opening != nil && !d.broken && d.scanner.Offset() == 0 {
+		p = d.open(p)
+	}
 	d.broken = d.broken || d.scanner.Write(p) != nil
 }
 
@@ -55,6 +59,7 @@ func (d *document) Visit(v jsonscan.Value) {
 	case idText:
 		// At once: an answer that breaks off has no whole document.
 		d.tally.written.Add(v)
+		d.opening.wrote(v)
 	default:
 		if n, ok := v.Int(); ok {
 			d.block.known = true

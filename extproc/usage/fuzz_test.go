@@ -4,6 +4,7 @@ package usage_test
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/tars-operator/tars-operator/extproc/usage"
@@ -42,6 +43,7 @@ func FuzzAnswer(f *testing.F) {
 		"data: {\"usage\":\ndata: {\"prompt_tokens\":3,\ndata: \"completion_tokens\":4},\"choices\":[]}\n\n", "\xef\xbb\xbf" + stream("\n", usageOnly),
 		stream("\n", `data: {"type":"message_start","message":{"model":"c","usage":{"input_tokens":10,"output_tokens":1}}}`, `data: {"type":"content_block_delta","delta":{"text":"a"}}`),
 		stream("\n", `data: {"type":"response.completed","response":{"usage":{"input_tokens":1152921504606846976,"output_tokens":1e18}}}`),
+		stream("\n", delta, delta, strings.ReplaceAll(delta, "hi", "hello"), strings.ReplaceAll(delta, "m-1", "m-2"), delta, usageOnly),
 		`{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3}}`, `{"output":[{"content":[{"text":"hi"}]}],"error":null}`,
 	} {
 		f.Add(text, uint64(1))

@@ -18,13 +18,15 @@ type Stream struct {
 	dropped   bool   // the block before was taken out
 	passing   bool   // the current block is too long to be taken out
 	held      []byte // the current block so far
-	out       []byte
+	in, out   []byte // of Pass
+	same      bool   // out is the beginning of in
 }
 
 // NewStream returns a reader that fills tally event by event. With strip set
 // it takes the usage chunk out.
 func NewStream(tally *Tally, strip bool) *Stream {
 	s := &Stream{doc: newDocument(tally), strip: strip}
+	s.doc.opening = new(opening)
 	s.reader = sse.New(s)
 	return s
 }
@@ -35,8 +37,8 @@ func (s *Stream) Data(p []byte) { s.doc.write(p) }
 // Event implements sse.Sink.
 func (s *Stream) Event() { s.usageOnly = s.doc.end() }
 
-// Pass reads p and returns what goes on to the client: p itself, unless an
-// event may have to be taken out.
+// Pass reads p and returns what goes on to the client: of p itself, unless an event
+// is taken out or not whole yet. It is valid until p changes.
 func (s *Stream) Pass(p []byte) []byte {
 	if !s.strip {
 		for rest := p; len(rest) > 0; {
@@ -45,7 +47,7 @@ func (s *Stream) Pass(p []byte) []byte {
 		}
 		return p
 	}
-	s.out = make([]byte, 0, len(s.held)+len(p))
+	s.in, s.out, s.same = p, p[:0], true
 	for rest := p; len(rest) > 0; {
 		n, mark := s.reader.Next(rest)
 		s.take(rest[:n], mark)
@@ -59,13 +61,14 @@ func (s *Stream) take(part []byte, mark sse.Mark) {
 	switch mark {
 	case sse.Tail:
 		if !s.dropped {
-			s.out = append(s.out, part...)
+			s.emit(part)
 		}
 	case sse.Part:
 		s.hold(part)
 	case sse.End:
 		if s.dropped = s.usageOnly && !s.passing; !s.dropped {
-			s.out = append(append(s.out, s.held...), part...)
+			s.emit(s.held)
+			s.emit(part)
 		}
 		s.held, s.usageOnly, s.passing = s.held[:0], false, false
 	}
@@ -73,11 +76,30 @@ func (s *Stream) take(part []byte, mark sse.Mark) {
 
 func (s *Stream) hold(part []byte) {
 	if s.passing || len(s.held)+len(part) > maxHeld {
-		s.out = append(append(s.out, s.held...), part...)
+		s.emit(s.held)
+		s.emit(part)
 		s.held, s.passing = s.held[:0], true
 		return
 	}
 	s.held = append(s.held, part...)
+}
+
+// emit adds a part to what goes on. As long as that is the beginning of what came,
+// nothing is copied.
+func (s *Stream) emit(part []byte) {
+	if len(part) == 0 {
+		return
+	}
+	n := len(s.out)
+	if s.same && n < len(s.in) && &part[0] == &s.in[n] {
+		s.out = s.in[:n+len(part)]
+		return
+	}
+	if s.same {
+		s.same = false
+		s.out = append(make([]byte, 0, len(s.held)+len(s.in)), s.out...)
+	}
+	s.out = append(s.out, part...)
 }
 
 // Close reads the end of the stream and returns what was still held.
