@@ -127,6 +127,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	go func() { failed <- d.grpc.Serve(grpcListener) }()
 	go func() { failed <- d.http.Serve(httpListener) }()
 	d.ready.Store(true)
+	if err := releaseProgram(); err != nil {
+		d.log.Info("the memory of the start is not released", "error", err.Error())
+	}
 	d.log.Info("serving", "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String())
 	select {
 	case <-ctx.Done():
