@@ -32,7 +32,7 @@ type healthCheck struct {
 }
 
 // Message implements transport.Handler.
-func (c *healthCheck) Message(text []byte) error {
+func (c *healthCheck) Message(text []byte, _ bool) error {
 	var asked healthv1.HealthCheckRequest
 	if err := proto.Unmarshal(text, &asked); err != nil {
 		return status.Error(codes.Internal, err.Error())
@@ -48,7 +48,7 @@ func (c *healthCheck) Message(text []byte) error {
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
-	if err := c.stream.Send(reply); err != nil {
+	if err := c.stream.Send(reply, nil); err != nil {
 		return fmt.Errorf("answering a health check: %w", err)
 	}
 	return nil

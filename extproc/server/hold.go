@@ -3,7 +3,9 @@
 package server
 
 import (
+	"bytes"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tars-operator/tars-operator/extproc/apierror"
@@ -32,6 +34,9 @@ func (s *session) hold(h headers) {
 	held.deadline = time.Now().Add(s.proc.holdTimeout)
 	held.timer = time.AfterFunc(s.proc.holdTimeout, s.expire)
 	s.held = held
+	if length, err := strconv.ParseInt(h.get("content-length"), 10, 64); err == nil && length > 0 {
+		s.stream.Expect(length)
+	}
 }
 
 // expire answers a client that has stopped sending.
@@ -52,7 +57,7 @@ func (s *session) holdBody(m *wire.Request) error {
 	if s.held == nil {
 		return unexpected("request body")
 	}
-	if e := s.keep(m.Body); e != nil {
+	if e := s.keep(m); e != nil {
 		return s.refuse(e)
 	}
 	if m.End {
@@ -61,7 +66,8 @@ func (s *session) holdBody(m *wire.Request) error {
 	return nil
 }
 
-func (s *session) keep(p []byte) *apierror.Error {
+func (s *session) keep(m *wire.Request) *apierror.Error {
+	p := m.Body
 	if len(p) == 0 {
 		return nil
 	}
@@ -74,7 +80,7 @@ func (s *session) keep(p []byte) *apierror.Error {
 	if err := held.scanner.Write(p); err != nil {
 		return apierror.InvalidJSON(err.Error())
 	}
-	if held.buffer.Append(p) != nil {
+	if held.buffer.Append(own(m)) != nil {
 		return apierror.Overloaded()
 	}
 	return nil
@@ -161,4 +167,12 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 	}
 	slices.SortFunc(splices, func(a, b splicing) int { return int(a.start - b.start) })
 	return splices, nil
+}
+
+// own returns a message's piece of a body, for keeping.
+func own(m *wire.Request) []byte {
+	if m.Lent {
+		return bytes.Clone(m.Body)
+	}
+	return m.Body
 }

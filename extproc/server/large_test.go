@@ -60,7 +60,7 @@ var _ = Describe("A large body", func() {
 		for _, m := range []*extprocv3.ProcessingRequest{post(chatPath), requestBody(body[:100_000], false), requestBody(body[100_000:], true)} {
 			text, err := proto.Marshal(m)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(handler.Message(text)).To(Succeed())
+			Expect(deliver(handler, text)).To(Succeed())
 		}
 		Expect(s.replies).To(HaveLen(2), "the headers, and a piece")
 		for held, n := b.budget.Held(), 2; s.full < 100; n = len(s.replies) {

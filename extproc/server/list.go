@@ -34,7 +34,7 @@ func (s *session) keepList(m *wire.Request) error {
 	if list.buffer.Size()+int64(len(m.Body)) > maxList {
 		return s.refuse(apierror.ListUnreadable("it is larger than 4 MiB"))
 	}
-	if list.buffer.Append(m.Body) != nil {
+	if list.buffer.Append(own(m)) != nil {
 		return s.refuse(apierror.Overloaded())
 	}
 	if !m.End {

@@ -95,8 +95,10 @@ func (p *Processor) route(path string) *route {
 
 // Stream is where the replies for one HTTP request go.
 type Stream interface {
-	// Send sends a message in parts, which do not change any more. It does not wait.
-	Send(parts ...[]byte) error
+	// Send sends a message in two parts, which it does not keep. It does not wait.
+	Send(head, body []byte) error
+	// Expect says that so many bytes of a body come and are read in any case.
+	Expect(n int64)
 	// Room tells whether everything that was sent has left.
 	Room() bool
 }

@@ -258,6 +258,13 @@ var _ = Describe("A request that is refused", func() {
 		Expect(newBench(nil).talk(post(chatPath, "content-length", "200000"), requestBody(body, true))[0]).To(Equal(passed("gpt")))
 	})
 
+	It("says how long a body is that is held, and no longer once the gateway has answered", func() {
+		s := &stream{}
+		Expect(newBench(nil).serve(s, post(chatPath, "content-length", "200000"), requestBody("{", false),
+			bareResponseHeaders(504, true))).To(Succeed())
+		Expect(s.expected).To(Equal([]int64{200_000, 0}))
+	})
+
 	It("is asked to come back when memory is used up", func() {
 		b := newBench(nil, func(o *server.Options) { o.Budget = memory.NewBudget(50_000) })
 		words := b.talk(post(chatPath), requestBody(`{"x":"`+strings.Repeat("x", 60_000), false))

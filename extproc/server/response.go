@@ -60,6 +60,7 @@ func (s *session) responseHeaders(m *wire.Request) error {
 		// A held request ends here; one that passes may go on meanwhile.
 		s.in = ended
 		s.release()
+		s.stream.Expect(0)
 	}
 	h := newHeaders(m.Headers)
 	status, err := strconv.Atoi(h.get(":status"))

@@ -23,6 +23,9 @@ import (
 // access logs of other proxies do.
 const statusHungUp = 499
 
+// replyRoom is enough for what a reply holds but for a piece of a body, in bytes.
+const replyRoom = 512
+
 // phase is how far a direction of the exchange is.
 type phase uint8
 
@@ -59,6 +62,7 @@ type session struct {
 	result    result
 	meta      metadata
 	span      *trace.Span
+	scratch   []byte // what the last reply was written in
 }
 
 // result is what metrics say of the request.
@@ -72,11 +76,11 @@ type result struct {
 }
 
 func newSession(p *Processor, stream Stream) *session {
-	return &session{proc: p, stream: stream, began: time.Now()}
+	return &session{proc: p, stream: stream, began: time.Now(), scratch: make([]byte, 0, replyRoom)}
 }
 
 // Message implements transport.Handler: it serves one message of Envoy.
-func (s *session) Message(text []byte) error {
+func (s *session) Message(text []byte, lent bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.answered {
@@ -86,6 +90,7 @@ func (s *session) Message(text []byte) error {
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
+	msg.Lent = lent
 	switch msg.Kind {
 	case wire.RequestHeaders:
 		return s.requestHeaders(&msg)
@@ -113,7 +118,9 @@ func unexpected(what string) error {
 // the last that was sent.
 func (s *session) send(reply *wire.Reply) error {
 	reply.Namespace, reply.Metadata = config.MetadataNamespace, s.meta.news(s)
-	if err := s.stream.Send(reply.Write()); err != nil {
+	head, body := reply.Append(s.scratch[:0])
+	s.scratch = head
+	if err := s.stream.Send(head, body); err != nil {
 		return fmt.Errorf("writing to Envoy: %w", err)
 	}
 	return nil

@@ -3,10 +3,10 @@
 package server_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +23,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/server"
+	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
 func TestServer(t *testing.T) {
@@ -81,19 +82,23 @@ type stream struct {
 	replies []*extprocv3.ProcessingResponse
 	failAt  int // the n-th reply cannot be sent
 	full    int // there is room for so many replies; 0: for all
+	// expected are the sizes that were said to come.
+	expected []int64
 }
 
-func (s *stream) Send(parts ...[]byte) error {
+func (s *stream) Send(head, body []byte) error {
 	if s.failAt > 0 && len(s.replies)+1 >= s.failAt {
 		return io.ErrClosedPipe
 	}
 	reply := &extprocv3.ProcessingResponse{}
-	if err := proto.Unmarshal(bytes.Join(parts, nil), reply); err != nil {
+	if err := proto.Unmarshal(slices.Concat(head, body), reply); err != nil {
 		return err
 	}
 	s.replies = append(s.replies, reply)
 	return nil
 }
+
+func (s *stream) Expect(n int64) { s.expected = append(s.expected, n) }
 
 func (s *stream) Room() bool { return s.full == 0 || len(s.replies) < s.full }
 
@@ -101,6 +106,23 @@ func (s *stream) Room() bool { return s.full == 0 || len(s.replies) < s.full }
 // the end by nil.
 type watcher interface {
 	next(m *extprocv3.ProcessingRequest)
+}
+
+// lent bounds the messages that transport lends.
+const lent = 8 << 10
+
+// deliver hands a message over as transport does: of a small one, the bytes are other
+// ones afterwards.
+func deliver(handler transport.Handler, text []byte) error {
+	text = slices.Clone(text)
+	if len(text) > lent {
+		return handler.Message(text, false)
+	}
+	err := handler.Message(text, true)
+	for i := range text {
+		text[i] = '#'
+	}
+	return err
 }
 
 // serve plays messages to the end of the stream, or to an error.
@@ -117,7 +139,7 @@ func (b *bench) serve(s server.Stream, messages ...*extprocv3.ProcessingRequest)
 		if err != nil {
 			return err
 		}
-		if err := handler.Message(text); err != nil {
+		if err := deliver(handler, text); err != nil {
 			return err
 		}
 	}

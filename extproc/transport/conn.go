@@ -22,6 +22,8 @@ const (
 	// does not get rid of its replies.
 	streamWindow = 64 << 10
 	connWindow   = 8 << 20
+	// maxExpected bounds what is added to a stream's window at a time, in bytes.
+	maxExpected = 1 << 20
 	// readBuffer is what is read at once, in bytes, and writeBuffer about what is
 	// written at once.
 	readBuffer  = 64 << 10

@@ -130,13 +130,13 @@ var _ = Describe("A stream", func() {
 		Expect(p.next()).To(Equal(opened))
 		Expect(p.next()).To(Equal("data .....one"))
 		c := r.last()
-		Expect(c.Send([]byte("from another goroutine"))).To(Succeed())
+		Expect(c.Send([]byte("from another goroutine"), nil)).To(Succeed())
 		Expect(p.next()).To(Equal("data .....from another goroutine"))
 		Expect(p.WriteRSTStream(1, http2.ErrCodeCancel)).To(Succeed())
 		p.nothing()
 		_, _, closed := c.counts()
 		Expect(closed).To(Equal(1))
-		Expect(c.Send([]byte("late"))).To(MatchError(ContainSubstring("ended")))
+		Expect(c.Send([]byte("late"), nil)).To(MatchError(ContainSubstring("ended")))
 		p.nothing()
 	})
 })
@@ -304,6 +304,29 @@ var _ = Describe("Windows", func() {
 		Expect(p.pong()).To(Equal([]string{opened, "window"}))
 		Expect(p.WriteWindowUpdate(1, 100)).To(Succeed())
 		Expect(p.pong()).To(Equal([]string{"data .....waits", "window"}))
+	})
+
+	It("of the server are wider by what the handler expects, until that has come", func() {
+		const usual, expected = 64 << 10, 200 << 10
+		p := connect(r, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
+		Expect(p.WriteWindowUpdate(0, 1<<20)).To(Succeed())
+		granted, sent := usual, 0
+		exchange := func(data []byte) {
+			for rest := data; len(rest) > 0; {
+				n := min(len(rest), 16<<10)
+				p.send(1, false, rest[:n])
+				rest = rest[n:]
+			}
+			sent += len(data)
+			granted += p.widened(1)
+		}
+		p.open(1, false)
+		exchange(message("expect"))
+		Expect(granted-sent).To(Equal(usual+expected), "what the question took is given back with it")
+		exchange(message(strings.Repeat("x", expected/2)))
+		Expect(granted - sent).To(And(BeNumerically(">", 3*(usual+expected/2)/4), BeNumerically("<=", usual+expected/2)))
+		exchange(message(strings.Repeat("x", expected/2)))
+		Expect(granted-sent).To(BeNumerically("<=", usual), "the rest is the stream's as ever")
 	})
 
 	It("of the server are kept by the client, or the connection ends", func() {

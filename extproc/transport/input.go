@@ -113,7 +113,7 @@ func (c *conn) data(h http2.FrameHeader) error {
 	if h.Flags.Has(http2.FlagDataEndStream) {
 		return c.end(s, nil)
 	}
-	s.owed += int(h.Length)
+	s.expected = max(0, s.expected-int64(h.Length))
 	return c.grant(s)
 }
 
@@ -142,18 +142,39 @@ func (c *conn) padding(h http2.FrameHeader) (data, pad int, err error) {
 // number of bytes that nobody wants any more.
 func (c *conn) payload(s *Stream, n int) (int, error) {
 	for n > 0 && !s.closed {
-		read, err := s.message.read(c.in, n)
+		read, fault, err := c.message(s, n)
 		if err != nil {
 			return n, err
 		}
 		n -= read
-		if err := s.deliver(); err != nil {
-			if err := c.end(s, err); err != nil {
+		if fault != nil {
+			if err := c.end(s, fault); err != nil {
 				return n, err
 			}
 		}
 	}
 	return n, nil
+}
+
+// message reads at most n bytes, of one message. A small one that has come as a whole
+// is lent to the handler where it lies; any other is put together. Its fault is the
+// stream's end.
+func (c *conn) message(s *Stream, n int) (read int, fault, err error) {
+	if s.message.begun == 0 && n <= maxLent {
+		came, err := c.in.Peek(n)
+		if err != nil {
+			return 0, nil, fmt.Errorf("reading: %w", err)
+		}
+		if text, ok := whole(came); ok {
+			fault = s.handler.Message(text, true)
+			read, err = c.in.Discard(prefixSize + len(text))
+			return read, fault, err
+		}
+	}
+	if read, err = s.message.read(c.in, n); err != nil {
+		return read, nil, err
+	}
+	return read, s.deliver(), nil
 }
 
 // deliver hands a message to the handler when it is whole. Its error is the
@@ -163,7 +184,7 @@ func (s *Stream) deliver() error {
 	case s.message.fault != nil:
 		return s.message.fault
 	case s.message.whole():
-		return s.handler.Message(s.message.take())
+		return s.handler.Message(s.message.take(), false)
 	default:
 		return nil
 	}
@@ -179,12 +200,20 @@ func (c *conn) grant(s *Stream) error {
 		c.putWindow(0, owed)
 		c.room = connWindow
 	}
-	if s != nil && len(s.queue) == 0 && s.owed >= streamWindow/4 {
-		c.putWindow(s.id, s.owed)
-		s.room += s.owed
-		s.owed = 0
+	if s != nil && len(s.queue) == 0 {
+		s.widen()
 	}
 	return c.written()
+}
+
+// widen gives the peer its window on the stream back, when that is worth a frame. The
+// lock is held.
+func (s *Stream) widen() {
+	window := streamWindow + int(min(s.expected, maxExpected))
+	if owed := window - s.room; owed >= window/4 {
+		s.conn.putWindow(s.id, owed)
+		s.room = window
+	}
 }
 
 // windowUpdate goes on with what waited for it.
@@ -229,7 +258,7 @@ func (c *conn) resume(s *Stream) error {
 	if len(s.queue) == 0 {
 		return nil
 	}
-	s.write()
+	s.writeQueue()
 	if len(s.queue) > 0 {
 		return c.written()
 	}

@@ -24,7 +24,22 @@ const (
 	// firstGrowth bounds the memory that a message's length alone is worth, in
 	// bytes: the rest is made when bytes come.
 	firstGrowth = 64 << 10
+	// maxLent bounds the messages that are lent, in bytes: whoever keeps a great one
+	// would have to copy it.
+	maxLent = 8 << 10
 )
+
+// whole returns the message that p begins with, if it is whole.
+func whole(p []byte) (text []byte, ok bool) {
+	if len(p) < prefixSize || p[0] != 0 {
+		return nil, false
+	}
+	size := binary.BigEndian.Uint32(p[1:])
+	if rest := p[prefixSize:]; uint64(size) <= uint64(len(rest)) {
+		return rest[:size:size], true
+	}
+	return nil, false
+}
 
 // message is one that is being read.
 type message struct {

@@ -103,6 +103,21 @@ func (p *peer) pong() []string {
 	})
 }
 
+// widened has the server answer a ping, and returns by how much it has widened the
+// window of a stream until then.
+func (p *peer) widened(stream uint32) (by int) {
+	GinkgoHelper()
+	Expect(p.WritePing(false, [8]byte{8})).To(Succeed())
+	p.until(func(f http2.Frame) bool {
+		if window, ok := f.(*http2.WindowUpdateFrame); ok && window.StreamID == stream {
+			by += int(window.Increment)
+		}
+		ping, ok := f.(*http2.PingFrame)
+		return ok && ping.IsAck() && ping.Data == [8]byte{8}
+	})
+	return by
+}
+
 // describe puts a frame into words.
 func describe(f http2.Frame) string {
 	end := ""

@@ -24,9 +24,10 @@ type Method func(s *Stream) Handler
 // Handler serves one stream. Its methods are called one at a time, by the
 // goroutine of the connection: one that waits holds up every other stream of it.
 type Handler interface {
-	// Message takes a message, which belongs to the handler from then on. An error
-	// ends the stream with the gRPC status that it stands for.
-	Message(text []byte) error
+	// Message takes a message. One that is lent is valid during the call only; any
+	// other belongs to the handler from then on. An error ends the stream with the
+	// gRPC status that it stands for.
+	Message(text []byte, lent bool) error
 	// Sent says that everything that was sent has left, after Room told that
 	// something had not.
 	Sent() error

@@ -16,28 +16,29 @@ import (
 // errStreamDone is for replies that nobody waits for.
 var errStreamDone = errors.New("the stream has ended")
 
-// Stream is a call of a method. Send and Room may be called by any goroutine.
+// Stream is a call of a method. Send and Room may be called by any goroutine, Expect
+// by the handler.
 type Stream struct {
-	conn    *conn
-	id      uint32
-	handler Handler
-	message message
-	room    int  // bytes that the peer may send
-	owed    int  // bytes that it may send again, once nothing waits
-	closed  bool // the handler has been told
+	conn     *conn
+	id       uint32
+	handler  Handler
+	message  message
+	room     int   // bytes that the peer may send
+	expected int64 // bytes that the handler reads in any case
+	closed   bool  // the handler has been told
 
 	// Of the connection's lock.
-	window  int64    // bytes that we may send
-	queue   [][]byte // what waits for a window
-	started bool     // the headers were sent
-	done    bool     // nothing more is sent
+	window  int64  // bytes that we may send
+	queue   []byte // what waits for a window
+	started bool   // the headers were sent
+	done    bool   // nothing more is sent
 	status  *status.Status
 }
 
-// Send sends a message, whose parts must not change from then on. It does not
-// wait: what the peer has no room for stays in memory, see Room. Its error says
-// that the stream or the connection has ended.
-func (s *Stream) Send(parts ...[]byte) error {
+// Send sends a message, in two parts, which the caller may change afterwards. It does
+// not wait: what the peer has no room for is kept, see Room. Its error says that the
+// stream or the connection has ended.
+func (s *Stream) Send(head, body []byte) error {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,21 +49,28 @@ func (s *Stream) Send(parts ...[]byte) error {
 		s.started = true
 		c.putHeaders(s.id, false, hpack.HeaderField{Name: ":status", Value: "200"}, contentType)
 	}
-	prefix := make([]byte, prefixSize)
-	size := 0
-	for _, part := range parts {
-		size += len(part)
+	var prefix [prefixSize]byte
+	binary.BigEndian.PutUint32(prefix[1:], uint32(len(head)+len(body)))
+	parts := [...][]byte{prefix[:], head, body}
+	if len(s.queue) > 0 {
+		s.keep(parts[:])
+		return c.written()
 	}
-	binary.BigEndian.PutUint32(prefix[1:], uint32(size))
-	waited := len(s.queue) > 0
-	s.queue = append(append(s.queue, prefix), parts...)
-	if !waited {
-		s.write()
-		if len(s.queue) > 0 {
-			c.queued++
-		}
+	s.write(parts[:])
+	if s.keep(parts[:]); len(s.queue) > 0 {
+		c.queued++
 	}
 	return c.written()
+}
+
+// Expect widens the stream's window by n bytes that are going to come and that the
+// handler reads whatever becomes of its replies: a body that is held. Otherwise the peer
+// would wait for us after each window of it. It is for the handler alone.
+func (s *Stream) Expect(n int64) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	s.expected = n
+	s.widen()
 }
 
 // Room tells whether everything that was sent has left. Where it has not,
@@ -73,43 +81,48 @@ func (s *Stream) Room() bool {
 	return len(s.queue) == 0
 }
 
-// write writes as much of the queue as the windows allow. The lock is held.
-func (s *Stream) write() {
+// keep adds what is left of the parts to the queue. The lock is held.
+func (s *Stream) keep(parts [][]byte) {
+	for _, part := range parts {
+		s.queue = append(s.queue, part...)
+	}
+}
+
+// write writes as much of the parts as the windows allow, and takes it out of them.
+// The lock is held.
+func (s *Stream) write(parts [][]byte) {
 	c := s.conn
-	for len(s.queue) > 0 {
-		size := 0
-		for _, part := range s.queue {
-			size += len(part)
-		}
-		allowed := int(min(int64(size), int64(c.longest), s.window, c.window))
-		if allowed <= 0 && size > 0 {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	for size > 0 {
+		n := int(min(int64(size), int64(c.longest), s.window, c.window))
+		if n <= 0 {
 			return
 		}
-		c.begin(frame{kind: http2.FrameData, stream: s.id}, allowed)
-		s.window -= int64(allowed)
-		c.window -= int64(allowed)
-		s.take(allowed)
+		c.begin(frame{kind: http2.FrameData, stream: s.id}, n)
+		s.window -= int64(n)
+		c.window -= int64(n)
+		size -= n
+		for i := range parts {
+			take := min(n, len(parts[i]))
+			c.out = append(c.out, parts[i][:take]...)
+			parts[i], n = parts[i][take:], n-take
+		}
 		if len(c.out) >= writeBuffer && c.flush() != nil {
 			return // the connection has ended
 		}
 	}
 }
 
-// take moves n bytes from the queue to what is written next. The lock is held.
-func (s *Stream) take(n int) {
-	for len(s.queue) > 0 {
-		part := s.queue[0]
-		if len(part) > n {
-			s.conn.out = append(s.conn.out, part[:n]...)
-			s.queue[0] = part[n:]
-			return
-		}
-		s.conn.out = append(s.conn.out, part...)
-		n -= len(part)
-		s.queue[0] = nil
-		s.queue = s.queue[1:]
+// writeQueue writes what waits, as far as the windows allow. The lock is held.
+func (s *Stream) writeQueue() {
+	parts := [...][]byte{s.queue}
+	s.write(parts[:])
+	if s.queue = parts[0]; len(s.queue) == 0 {
+		s.queue = nil // the memory too
 	}
-	s.queue = nil
 }
 
 var contentType = hpack.HeaderField{Name: "content-type", Value: "application/grpc"}

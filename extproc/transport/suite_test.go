@@ -71,7 +71,7 @@ func (s *service) all() []*call {
 	return append([]*call(nil), s.calls...)
 }
 
-func (c *call) Message(text []byte) error {
+func (c *call) Message(text []byte, _ bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages++
@@ -82,11 +82,14 @@ func (c *call) Message(text []byte) error {
 		return errors.New("of no status")
 	case bytes.Equal(text, []byte("silence")):
 		return nil
+	case bytes.Equal(text, []byte("expect")):
+		c.Expect(200 << 10)
+		return nil
 	}
-	if half := len(text) / 2; half > 0 {
-		return c.Send(text[:half], text[half:])
-	}
-	return c.Send(text)
+	half := len(text) / 2
+	err := c.Send(text[:half], text[half:])
+	clear(text) // nobody keeps what was sent
+	return err
 }
 
 func (c *call) Sent() error {

@@ -31,10 +31,6 @@ const (
 	overwriteOrAdd = 2
 )
 
-// headRoom is enough for what stands before a piece of a body, in bytes, without
-// metadata.
-const headRoom = 48
-
 // Reply is a ProcessingResponse.
 type Reply struct {
 	// Kind is that of the message that is answered; None for an answer in the
@@ -58,14 +54,9 @@ type Reply struct {
 	Namespace string
 }
 
-// Write writes the message, in two parts: a piece of a body is its end, and is not
-// copied.
-func (r *Reply) Write() (head, body []byte) {
-	size := headRoom + 64*(len(r.Set)+len(r.Remove)+len(r.Metadata))
-	if r.Kind == None {
-		size += len(r.Body)
-	}
-	b := make([]byte, 0, size)
+// Append writes the message behind b, in two parts: a piece of a body is its end, and
+// is not copied.
+func (r *Reply) Append(b []byte) (head, body []byte) {
 	if len(r.Metadata) > 0 {
 		b = appendMessage(b, replyMetadata, func(b []byte) []byte { return appendMetadata(b, r.Namespace, r.Metadata) })
 	}

@@ -27,7 +27,7 @@ func expectWritten(r *wire.Reply, want *extprocv3.ProcessingResponse) {
 		}})
 		Expect(err).NotTo(HaveOccurred())
 	}
-	head, body := r.Write()
+	head, body := r.Append(nil)
 	got := &extprocv3.ProcessingResponse{}
 	Expect(proto.Unmarshal(append(bytes.Clone(head), body...), got)).To(Succeed())
 	Expect(got.ProtoReflect().GetUnknown()).To(BeEmpty())
@@ -92,7 +92,7 @@ var _ = Describe("A reply is read by package proto as it was meant", func() {
 					r.Kind = wire.ResponseBody
 					expectWritten(r, &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: piece}})
 					if n > 0 {
-						_, same := r.Write()
+						_, same := r.Append(nil)
 						Expect(&same[0]).To(BeIdenticalTo(&body[0]))
 					}
 				}

@@ -56,8 +56,10 @@ type Request struct {
 	Kind Kind
 	// Headers are those, or the trailers.
 	Headers []Header
-	// Body is a piece of a body; it stays in the message's bytes.
+	// Body is a piece of a body; it stays in the message's bytes. Lent says that those
+	// are somebody else's: who keeps a piece copies it.
 	Body []byte
+	Lent bool
 	// End says that nothing follows in this direction.
 	End bool
 
