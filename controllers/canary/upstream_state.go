@@ -119,13 +119,14 @@ func (u *upstream) takeReach(a upstreamAnswer) {
 	switch a.outcome {
 	case conditions.UpstreamServed, conditions.UpstreamRejected, conditions.UpstreamNoCredits, conditions.UpstreamRateLimited:
 		u.reach, u.failures = conditions.UpstreamVerdict{Outcome: conditions.UpstreamServed}, 0
-	case conditions.UpstreamImpossible:
-		u.reach, u.failures = verdict, 0
 	default:
 		u.failures++
-		if u.failures >= inARow {
+		switch {
+		// A limit of the Gateway's, or one replica whose clock is wrong, may bar a
+		// single request: what is known outlives it.
+		case u.failures >= inARow, a.outcome == conditions.UpstreamImpossible && undecided(u.reach):
 			u.reach = verdict
-		} else if undecided(u.reach) {
+		case undecided(u.reach):
 			u.reach = conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending, Detail: a.detail}
 		}
 	}
@@ -153,10 +154,11 @@ func (u *upstream) takeKey(a upstreamAnswer) {
 	}
 }
 
-// undecided says that a verdict may give way to one that proves nothing.
+// undecided says that a verdict may give way to one that proves nothing. That of an
+// Envoy that joined good ones may not: one failure says no more of it than of them.
 func undecided(v conditions.UpstreamVerdict) bool {
 	switch v.Outcome {
-	case conditions.UpstreamPending, conditions.UpstreamJoined, conditions.UpstreamRateLimited, conditions.UpstreamImpossible:
+	case conditions.UpstreamPending, conditions.UpstreamRateLimited, conditions.UpstreamImpossible:
 		return true
 	default:
 		return false
@@ -175,7 +177,12 @@ func (u *upstream) nextVerification(plan Upstream) time.Duration {
 // wait is until the next request.
 func (u *upstream) wait(a upstreamAnswer) time.Duration {
 	switch a.outcome {
-	case conditions.UpstreamServed, conditions.UpstreamImpossible:
+	case conditions.UpstreamServed:
+		return reachInterval
+	case conditions.UpstreamImpossible:
+		if u.reach.Outcome != conditions.UpstreamImpossible {
+			return retryConnection
+		}
 		return reachInterval
 	case conditions.UpstreamRejected, conditions.UpstreamNoCredits, conditions.UpstreamRateLimited, conditions.UpstreamUnexpected:
 		return refusedWait(max(u.refusals, u.failures))

@@ -177,6 +177,25 @@ var _ = Describe("the way to TARS", func() {
 		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 20s", "GET 20s"}))
 		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
 	})
+	It("is not taken for barred before the third time in a row", func() {
+		t := settled().hear(barred, barred, served, barred, barred, served)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+		t.hear(barred, barred, barred)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{barred, served}))
+		t.hear(served)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+	})
+	DescribeTable("through an Envoy that joined good ones is not in doubt after two failures", func(outcome conditions.UpstreamOutcome) {
+		joined := conditions.UpstreamVerdict{Outcome: conditions.UpstreamJoined}
+		t := newTalk(true)
+		t.reach, t.key = joined, joined
+		t.hear(outcome, outcome)
+		Expect(t.reach.Outcome).NotTo(Or(Equal(pending), Equal(outcome)))
+		Expect(t.key).To(Equal(joined))
+	},
+		Entry("to connect", refused), Entry("of TARS", down), Entry("to get through", barred),
+		Entry("under a limit", limited), Entry("to have the key taken", rejected),
+	)
 	It("learns that HEAD is not known there", func() {
 		t := settled()
 		t.take(t.due, http.MethodHead, upstreamAnswer{outcome: strange}, t.plan)
