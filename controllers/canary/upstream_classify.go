@@ -56,10 +56,7 @@ func (e *tarsError) status() int {
 // the body gets into the words: it may hold anything.
 func classifyTARS(method string, status int, header http.Header, body []byte) upstreamAnswer {
 	if method == http.MethodHead {
-		if status < http.StatusMultipleChoices {
-			return upstreamAnswer{outcome: conditions.UpstreamServed}
-		}
-		return upstreamAnswer{outcome: conditions.UpstreamUnexpected, detail: "answered " + statusWord(status) + " to HEAD"}
+		return classifyHead(status, header)
 	}
 	var parsed tarsBody
 	known := len(body) <= maxListBytes && json.Unmarshal(body, &parsed) == nil
@@ -84,6 +81,16 @@ func classifyTARS(method string, status int, header http.Header, body []byte) up
 	default:
 		return upstreamAnswer{outcome: conditions.UpstreamUnexpected, detail: what(status, header) + " that is no list of models"}
 	}
+}
+
+// classifyHead takes what may be TARS's list for an answer, and leaves anything else
+// to a GET. A page that a proxy shows in place of TARS says what it is.
+func classifyHead(status int, header http.Header) upstreamAnswer {
+	kind, _, err := mime.ParseMediaType(header.Get("content-type"))
+	if status < http.StatusMultipleChoices && (err != nil || kind == "application/json") {
+		return upstreamAnswer{outcome: conditions.UpstreamServed}
+	}
+	return upstreamAnswer{outcome: conditions.UpstreamUnexpected, detail: what(status, header) + " to HEAD"}
 }
 
 // classifyStatus judges a status of 300 and more; tars says that TARS's error

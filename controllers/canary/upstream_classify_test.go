@@ -61,8 +61,12 @@ var _ = Describe("an answer to the probe of TARS", func() {
 		a = classifyUpstream(http.MethodGet, 200, fromTARS("application/json"), []byte(`{"data":[]}`))
 		Expect(a.models).To(And(BeEmpty(), Not(BeNil())), "none is known, which is not nothing known")
 	})
-	It("to HEAD has no body to judge", func() {
+	It("to HEAD has no body to judge, but a type", func() {
 		Expect(classifyUpstream(http.MethodHead, 200, fromTARS(""), nil).outcome).To(Equal(conditions.UpstreamServed))
+		Expect(classifyUpstream(http.MethodHead, 200, fromTARS("application/json; charset=utf-8"), nil).outcome).To(Equal(conditions.UpstreamServed))
+		page := classifyUpstream(http.MethodHead, 200, fromTARS("text/html"), nil)
+		Expect(page.outcome).To(Equal(conditions.UpstreamUnexpected))
+		Expect(page.detail).To(Equal("the answer was 200 of type text/html to HEAD"))
 		Expect(classifyUpstream(http.MethodHead, 401, fromTARS(""), nil).outcome).To(Equal(conditions.UpstreamUnexpected))
 	})
 

@@ -273,3 +273,21 @@ var _ = DescribeTable("two lists of models", func(a, b []string, same bool) {
 	Entry("of another length", []string{"a"}, []string{"a", "b"}, false),
 	Entry("none and not known", []string{}, nil, false),
 )
+
+var _ = It("the prober does not take a page in place of TARS for an answer, where the key is not to be verified", func() {
+	b := newTARS(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(config.HeaderProbe, config.ProbeFromTARS)
+		w.Header().Set("content-type", "text/html")
+		_, _ = w.Write([]byte("<html>sign in</html>")) //nolint:errcheck // to a test's client
+	})
+	plan := b.plan("one")
+	plan.Upstream.Verify = false
+	r := newRig(Options{}).start()
+	r.drain()
+	r.Set(key, plan)
+	Eventually(func() conditions.UpstreamOutcome {
+		r.clock.Step(retryAnswer)
+		return r.upstreams(plan)[0].Reach.Outcome
+	}, soon).Should(Equal(strange))
+	Expect(b.got()[:2]).To(Equal([]string{"HEAD", "GET"}))
+})
