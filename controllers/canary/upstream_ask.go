@@ -27,6 +27,8 @@ type upstreamAnswer struct {
 	// stale: the answer is not about the current configuration, so it counts
 	// for nothing; the canary itself tells that.
 	stale bool
+	// passing: another HEAD may well be answered otherwise.
+	passing bool
 }
 
 // upstreamTimeout bounds one request to TARS, Envoy's retry included.

@@ -90,7 +90,10 @@ func classifyHead(status int, header http.Header) upstreamAnswer {
 	if status < http.StatusMultipleChoices && (err != nil || kind == "application/json") {
 		return upstreamAnswer{outcome: conditions.UpstreamServed}
 	}
-	return upstreamAnswer{outcome: conditions.UpstreamUnexpected, detail: what(status, header) + " to HEAD"}
+	return upstreamAnswer{
+		outcome: conditions.UpstreamUnexpected, detail: what(status, header) + " to HEAD",
+		passing: status == http.StatusTooManyRequests || (status >= http.StatusInternalServerError && status != http.StatusNotImplemented),
+	}
 }
 
 // classifyStatus judges a status of 300 and more; tars says that TARS's error

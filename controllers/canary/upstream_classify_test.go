@@ -70,6 +70,14 @@ var _ = Describe("an answer to the probe of TARS", func() {
 		Expect(classifyUpstream(http.MethodHead, 401, fromTARS(""), nil).outcome).To(Equal(conditions.UpstreamUnexpected))
 	})
 
+	DescribeTable("to HEAD may be another the next time", func(status int, passing bool) {
+		Expect(classifyUpstream(http.MethodHead, status, fromTARS(""), nil).passing).To(Equal(passing))
+	},
+		Entry("after a limit", 429, true), Entry("after a failure", 503, true),
+		Entry("but not where the method is not known", 501, false), Entry("nor where it is not allowed", 405, false),
+		Entry("nor where nothing is found", 404, false),
+	)
+
 	DescribeTable("of Envoy", func(status int, details string, want conditions.UpstreamOutcome) {
 		a := classifyUpstream(http.MethodGet, status, http.Header{"X-Tarsbackend-Probe": {"gateway"}, "X-Tarsbackend-Probe-Details": {details}}, nil)
 		Expect(a.outcome).To(Equal(want))

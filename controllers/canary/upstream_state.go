@@ -48,8 +48,9 @@ type upstream struct {
 	// reserved: due is a turn given by the pace.
 	reserved bool
 	// confirm: a HEAD was answered otherwise than by a 2xx, which a GET has to
-	// explain. noHead: it was HEAD itself that is not known there.
-	confirm, noHead bool
+	// explain. passing: the reason may pass. noHead: it was HEAD itself that is not
+	// known there.
+	confirm, passing, noHead bool
 	// vary varies an interval.
 	vary func(time.Duration) time.Duration
 }
@@ -94,12 +95,12 @@ func (u *upstream) take(now time.Time, method string, a upstreamAnswer, plan Ups
 		return
 	}
 	if method == http.MethodHead && a.outcome == conditions.UpstreamUnexpected {
-		u.confirm, u.due = true, now
+		u.confirm, u.passing, u.due = true, a.passing, now
 		return
 	}
 	if method == http.MethodGet && u.confirm {
 		u.confirm = false
-		u.noHead = u.noHead || a.outcome == conditions.UpstreamServed
+		u.noHead = u.noHead || (a.outcome == conditions.UpstreamServed && !u.passing)
 	}
 	u.takeReach(a)
 	if method == http.MethodGet && plan.Verify {

@@ -203,6 +203,12 @@ var _ = Describe("the way to TARS", func() {
 		t.hear(served, served, served)
 		Expect(t.asked).To(Equal([]string{"GET 20s", "GET 20s", "GET 20s"}))
 	})
+	It("goes on with HEAD after one that TARS did not serve", func() {
+		t := settled()
+		t.take(t.due, http.MethodHead, upstreamAnswer{outcome: strange, passing: true}, t.plan)
+		t.hear(served, served)
+		Expect(t.asked).To(Equal([]string{"GET 20s", "HEAD 20s"}))
+	})
 	It("counts nothing that is not about the current configuration", func() {
 		t := newTalk(true)
 		t.take(t.now, http.MethodGet, upstreamAnswer{stale: true}, t.plan)
