@@ -135,6 +135,9 @@ func (p *Prober) firstUpstreams(old *object, plan Plan) map[Target]*upstream {
 			if before, ok := old.upstreams[t]; ok {
 				kept := *before
 				u, kept.reserved = &kept, false
+				if old.plan.Upstream.Interval != plan.Upstream.Interval {
+					kept.verifyWithin(p.opts.Clock.Now(), plan.Upstream)
+				}
 			} else if old.allGood() {
 				u.reach.Outcome, u.key.Outcome = conditions.UpstreamJoined, conditions.UpstreamJoined
 			}

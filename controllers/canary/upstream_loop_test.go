@@ -168,6 +168,27 @@ var _ = Describe("the prober and TARS", func() {
 		}, soon).Should(Equal(rejected))
 		r.verdicts(rotated, served, rejected)
 	})
+	It("keeps to an interval that became shorter, from the change on", func() {
+		b := newTARS(upstreamSays(200, list))
+		r := newRig(Options{Vary: exactly})
+		plan := b.plan("one")
+		plan.Upstream.Interval = 24 * time.Hour
+		r.Set(key, plan)
+		known := settled()
+		known.verifyDue = r.clock.Now().Add(24 * time.Hour)
+		*r.objects[key].upstreams[plan.Targets[0]] = *known.upstream
+
+		plan.Upstream.Interval = time.Minute
+		r.Set(key, plan)
+		next := r.objects[key].upstreams[plan.Targets[0]]
+		Expect(next.method(r.clock.Now().Add(time.Minute-1), true)).To(Equal(http.MethodHead))
+		Expect(next.method(r.clock.Now().Add(time.Minute), true)).To(Equal(http.MethodGet))
+
+		plan.Upstream.Interval = time.Hour
+		r.Set(key, plan)
+		next = r.objects[key].upstreams[plan.Targets[0]]
+		Expect(next.method(r.clock.Now().Add(time.Minute), true)).To(Equal(http.MethodGet), "one that is due sooner stays")
+	})
 	It("knows nothing against an Envoy that joins good ones", func() {
 		b := newTARS(upstreamSays(200, list))
 		r := newRig(Options{}).start()

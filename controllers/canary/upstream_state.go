@@ -175,6 +175,14 @@ func (u *upstream) nextVerification(plan Upstream) time.Duration {
 	return u.vary(plan.Interval)
 }
 
+// verifyWithin has the next verification come within an interval that is new: the one
+// before may have been a day.
+func (u *upstream) verifyWithin(now time.Time, plan Upstream) {
+	if latest := now.Add(u.vary(plan.Interval)); u.verifyDue.After(latest) {
+		u.verifyDue = latest
+	}
+}
+
 // wait is until the next request.
 func (u *upstream) wait(a upstreamAnswer) time.Duration {
 	switch a.outcome {
