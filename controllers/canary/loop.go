@@ -30,12 +30,20 @@ const (
 // ask asks one target until ctx ends. It takes Agreement right answers back to
 // back to verify it; from then on one at a time has to stay right.
 func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t Target) {
-	needed, wrong := o.plan.agreement(t), 0
+	needed, wrong, doubted := o.plan.agreement(t), 0, false
 	for {
 		s := p.agree(ctx, o.plan, t, needed)
 		if ctx.Err() != nil {
 			return
 		}
+		if !doubted && isSilence(s.outcome) && p.isGood(o, t) {
+			doubted = true
+			if !p.sleep(ctx, p.opts.FastInterval) {
+				return
+			}
+			continue
+		}
+		doubted = false
 		p.record(key, o, t, s)
 		var wait time.Duration
 		switch {
@@ -54,6 +62,20 @@ func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t
 			return
 		}
 	}
+}
+
+// isSilence says that no answer came: a packet that is lost, or an Envoy that leaves
+// while its endpoint still is in the list, looks like a fault for a moment. So a good
+// target is asked twice before its silence counts.
+func isSilence(outcome conditions.ProbeOutcome) bool {
+	return outcome == conditions.ProbeUnreachable || outcome == conditions.ProbeImpossible
+}
+
+// isGood says that nothing is known against a target.
+func (p *Prober) isGood(o *object, t Target) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return isGood(o.states[t].outcome)
 }
 
 // agree asks until needed answers were right, or one was wrong.

@@ -201,11 +201,15 @@ func firstStates(old *object, plan Plan) map[Target]state {
 // verified says that no Envoy of the plan is in doubt.
 func (o *object) verified() bool {
 	for _, s := range o.states {
-		if s.outcome != conditions.ProbeVerified && s.outcome != conditions.ProbeJoined {
+		if !isGood(s.outcome) {
 			return false
 		}
 	}
 	return len(o.states) > 0
+}
+
+func isGood(outcome conditions.ProbeOutcome) bool {
+	return outcome == conditions.ProbeVerified || outcome == conditions.ProbeJoined
 }
 
 func (o *object) stop() {

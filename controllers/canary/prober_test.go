@@ -186,6 +186,42 @@ var _ = Describe("the prober", func() {
 		Expect(e.asked.Load()).To(BeEquivalentTo(9))
 	})
 
+	It("takes a good Envoy's silence for a fault the second time only", func() {
+		silent := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+		e := newEnvoy(right)
+		plan := testPlan(e.target("eg/e1"))
+		r := newRig(Options{}).start()
+		r.Set(key, plan)
+		r.woken()
+		r.waiting(1)
+
+		e.answers(silent)
+		r.clock.Step(slow)
+		Eventually(e.asked.Load, soon).Should(BeEquivalentTo(4))
+		r.waiting(1)
+		r.quiet(e, 4)
+		e.answers(right)
+		r.clock.Step(fast)
+		Eventually(e.asked.Load, soon).Should(BeEquivalentTo(5))
+		r.waiting(1)
+		r.quiet(e, 5)
+
+		e.answers(silent)
+		r.clock.Step(slow)
+		Eventually(e.asked.Load, soon).Should(BeEquivalentTo(6))
+		r.waiting(1)
+		r.quiet(e, 6)
+		Expect(r.outcomes(plan)).To(Equal([]conditions.ProbeOutcome{conditions.ProbeVerified}))
+		r.clock.Step(fast)
+		r.woken()
+		Expect(r.outcomes(plan)).To(Equal([]conditions.ProbeOutcome{conditions.ProbeImpossible}))
+		r.waiting(1)
+		r.clock.Step(fast)
+		Eventually(e.asked.Load, soon).Should(BeEquivalentTo(8))
+		r.waiting(1)
+		r.quiet(e, 8)
+	})
+
 	It("counts only right answers in a row", func() {
 		var n atomic.Int64
 		e := newEnvoy(func(w http.ResponseWriter, r *http.Request) {
