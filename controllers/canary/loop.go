@@ -82,13 +82,15 @@ func (p *Prober) isGood(o *object, t Target) bool {
 func (p *Prober) agree(ctx context.Context, plan Plan, t Target, needed int) state {
 	s := state{outcome: conditions.ProbePending}
 	for range max(1, needed) {
-		select {
-		case <-ctx.Done():
+		release := p.slots.take(ctx, t.Address)
+		if release == nil {
 			return s
-		case p.slots <- struct{}{}:
 		}
 		s = <-aside(func() state { return p.asker.ask(ctx, plan, t) })
-		<-p.slots
+		release()
+		if ctx.Err() == nil {
+			p.slots.note(t.Address, isSilence(s.outcome))
+		}
 		if s.outcome != conditions.ProbeVerified {
 			return s
 		}

@@ -30,8 +30,8 @@ type Options struct {
 	FastInterval time.Duration
 	// SlowInterval is the wait once an Envoy is verified. Default 10s.
 	SlowInterval time.Duration
-	// Concurrency bounds the questions asked at a time, over all objects.
-	// Default 16.
+	// Concurrency bounds the questions asked at a time, over all objects: to
+	// Envoys that answer, and to those that do not. Default 16 each.
 	Concurrency int
 	// Vary changes the interval of verifications. Default: by a tenth.
 	Vary func(time.Duration) time.Duration
@@ -69,7 +69,7 @@ func setDefault[T int | time.Duration](field *T, value T) {
 type Prober struct {
 	opts  Options
 	asker *asker
-	slots chan struct{}
+	slots *slots
 	// upstreamSlots bound the requests to TARS that run at a time, pace how many
 	// begin in a second.
 	upstreamSlots chan struct{}
@@ -116,7 +116,7 @@ func New(opts Options) *Prober {
 	return &Prober{
 		opts:  opts,
 		asker: newAsker(opts.DialTimeout, opts.AnswerTimeout),
-		slots: make(chan struct{}, opts.Concurrency),
+		slots: newSlots(opts.Concurrency, opts.Clock.Now),
 
 		upstreamSlots: make(chan struct{}, maxUpstreamRequests),
 		pace:          newPace(MaxUpstreamRate),
