@@ -241,6 +241,8 @@ var _ = Describe("At rest", func() {
 			g.Expect(c.Reason).To(Equal(v1alpha1.ReasonPaused))
 		}).Should(Succeed())
 		Expect(w.current(ctx, Default).Status.URLs).NotTo(BeEmpty())
+		_, asked := prober.plan(w.name())
+		Expect(asked).To(BeFalse(), "Envoys and TARS are left alone too")
 		route := w.find(ctx, Default, "HTTPRoute tars")
 		Expect(w.api.Delete(ctx, route)).To(Succeed())
 		Consistently(func(g Gomega) { g.Expect(w.exists(ctx, g, "HTTPRoute tars")).To(BeFalse()) }).Should(Succeed())

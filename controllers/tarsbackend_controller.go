@@ -154,6 +154,7 @@ func (r *TarsBackendReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		}
 	}()
 	if paused(backend) {
+		r.prober.Forget(s.name())
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{}, r.run(ctx, s,
