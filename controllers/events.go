@@ -3,6 +3,8 @@
 package controllers
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,5 +41,11 @@ func (r *TarsBackendReconciler) emitTransitions(b *v1alpha1.TarsBackend, before,
 
 // emit records an event of a kind (Normal, Warning).
 func (r *TarsBackendReconciler) emit(b *v1alpha1.TarsBackend, kind, reason, note string) {
-	r.recorder.Eventf(b, nil, kind, reason, eventAction, "%s", note[:min(len(note), maxEventNote)])
+	r.recorder.Eventf(b, nil, kind, reason, eventAction, "%s", cutNote(note))
+}
+
+// cutNote shortens a note between characters: half of one is sent as another, which
+// may make the note too long again, and then the API server refuses the event.
+func cutNote(note string) string {
+	return strings.ToValidUTF8(note[:min(len(note), maxEventNote)], "")
 }

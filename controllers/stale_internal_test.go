@@ -3,7 +3,9 @@
 package controllers
 
 import (
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -143,5 +145,11 @@ var _ = Describe("Events", func() {
 		Expect(emitted(programmed(metav1.ConditionUnknown, "Pending"), programmed(metav1.ConditionTrue, "Programmed"))).To(BeEmpty())
 		Expect(emitted(ready(metav1.ConditionTrue, "Ready"), ready(metav1.ConditionFalse, "PolicyNotAccepted"))).To(BeEmpty())
 		Expect(emitted(nil, []metav1.Condition{condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, "x")})).To(BeEmpty())
+	})
+	It("are cut between characters", func() {
+		note := cutNote(strings.Repeat("x", maxEventNote-1) + "\u00e9")
+		Expect(utf8.ValidString(note)).To(BeTrue())
+		Expect(note).To(HaveLen(maxEventNote - 1))
+		Expect(cutNote("words")).To(Equal("words"))
 	})
 })
