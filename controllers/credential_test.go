@@ -14,6 +14,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
@@ -130,6 +131,12 @@ var _ = Describe("The key", func() {
 			}
 		}
 		holds("the log", running.logs.String())
+		families, err := metrics.Registry.Gather()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(families).NotTo(BeEmpty())
+		for _, f := range families {
+			holds("a metric", f.String())
+		}
 		status, err := yaml.Marshal(w.current(ctx, Default))
 		Expect(err).NotTo(HaveOccurred())
 		holds("the TarsBackend", string(status))
