@@ -3,7 +3,11 @@
 package canary
 
 import (
+	"context"
+	"encoding/pem"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -311,4 +315,55 @@ var _ = It("the prober does not take a page in place of TARS for an answer, wher
 		return r.upstreams(plan)[0].Reach.Outcome
 	}, soon).Should(Equal(strange))
 	Expect(b.got()[:2]).To(Equal([]string{"HEAD", "GET"}))
+})
+
+var _ = Describe("the prober, when TARS does not answer", func() {
+	It("looks itself after the third failure, and tells what it found", func() {
+		endpoint := httptest.NewTLSServer(http.NotFoundHandler())
+		DeferCleanup(endpoint.Close)
+		b := newTARS(envoySays("upstream_reset_before_response_started{connection_timeout}"))
+		plan := b.plan("one")
+		plan.Upstream.Endpoint, plan.Upstream.Private = endpoint.Listener.Addr().String(), true
+		plan.Upstream.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: endpoint.Certificate().Raw}))
+		r := newRig(Options{})
+		r.direct.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+		r.start()
+		r.drain()
+		r.Set(key, plan)
+		for range 2 {
+			r.waiting(1)
+			Expect(r.Report(key, plan).DirectReach).To(BeFalse())
+			r.clock.Step(retryConnection)
+		}
+		r.verdicts(plan, conditions.UpstreamTimeout, pending)
+		Eventually(func() bool { return r.Report(key, plan).DirectReach }, soon).Should(BeTrue())
+
+		r.waiting(1)
+		b.says(upstreamSays(200, list))
+		r.clock.Step(failedInterval)
+		r.verdicts(plan, served, served)
+		Expect(r.Report(key, plan).DirectReach).To(BeFalse(), "it is told only beside what it explains")
+	})
+	It("takes an answer from before the current configuration for none", func() {
+		for _, hashes := range [][2]string{{"aaaa", routeHash}, {configHash, "aaaa"}, {"", ""}} {
+			b := newTARS(func(w http.ResponseWriter, r *http.Request) {
+				stamp(w, hashes[0], hashes[1])
+				upstreamSays(401, `{"error":{"code":401}}`)(w, r)
+			})
+			plan := b.plan("one")
+			a := newAsker(time.Second, time.Second).askUpstream(context.Background(), plan, plan.Targets[0], http.MethodGet)
+			Expect(a).To(Equal(upstreamAnswer{stale: true}))
+		}
+	})
+})
+
+var _ = It("the prober varies the interval of verifications by a tenth, unless told otherwise", func() {
+	vary := New(Options{}).opts.Vary
+	seen := map[time.Duration]bool{}
+	for range 100 {
+		d := vary(interval)
+		Expect(d).To(BeNumerically("~", interval, interval/10))
+		seen[d] = true
+	}
+	Expect(len(seen)).To(BeNumerically(">", 10))
 })
