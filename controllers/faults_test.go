@@ -171,11 +171,15 @@ var _ = Describe("A failure of the API server", func() {
 					names = append(names, nameInContract(c))
 				}
 				g.Expect(names).To(ConsistOf(childNames()))
+				w.expectAsRendered(ctx, g)
 			}
 		}
 		each("create", 25, func(w *world) { w.create(ctx) }, expectPath("/v1"))
 		each("update", 10, func(w *world) {
-			update(ctx, w, w.backend, func(b *v1alpha1.TarsBackend) { b.Spec.PathPrefix = "/llm" })
+			update(ctx, w, w.backend, func(b *v1alpha1.TarsBackend) {
+				b.Spec.PathPrefix = "/llm"
+				b.Spec.Timeouts = &v1alpha1.Timeouts{StreamIdle: new(gatewayv1.Duration("7m"))}
+			})
 		}, expectPath("/llm/v1"))
 		each("delete", 3, func(w *world) { Expect(w.api.Delete(ctx, w.backend)).To(Succeed()) }, func(g Gomega, w *world) {
 			g.Expect(apierrors.IsNotFound(w.get(ctx, named(w, &v1alpha1.TarsBackend{}, w.backend.Name)))).To(BeTrue())

@@ -50,28 +50,34 @@ func renderLive(ctx context.Context, documents string) []*unstructured.Unstructu
 	return objects
 }
 
+// expectAsRendered compares the children with what render prints, field by field.
+func (w *world) expectAsRendered(ctx context.Context, g Gomega) {
+	GinkgoHelper()
+	live := w.children(ctx, g)
+	printed := renderLive(ctx, dump(ctx, w, "TarsBackend", "tars")+dump(ctx, w, "Gateway", "gw"))
+	g.Expect(printed).To(HaveLen(len(live)))
+	for _, obj := range printed {
+		id := child{kind: obj.GroupVersionKind(), name: obj.GetName()}
+		g.Expect(live).To(HaveKey(id))
+		if obj.GetKind() == "Secret" {
+			value := obj.Object["data"].(map[string]any)["credential"]
+			g.Expect(value).NotTo(Equal(live[id].Object["data"].(map[string]any)["credential"]), "the key is printed")
+			obj.Object["data"] = live[id].Object["data"]
+		}
+		// Whatever differed, lacked or was too much would change the object or
+		// what our field manager owns of it.
+		g.Expect(w.api.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), controllers.FieldOwner, client.ForceOwnership,
+			client.DryRunAll)).To(Succeed())
+		g.Expect(withoutTimes(obj)).To(Equal(withoutTimes(live[id])), id.String())
+	}
+}
+
 var _ = Describe("What render prints of a live TarsBackend", func() {
 	DescribeTable("is what the manager has applied, field by field", func(ctx SpecContext, change func(*v1alpha1.TarsBackendSpec)) {
 		w := newWorld(ctx)
 		change(&w.backend.Spec)
 		w.ready(ctx)
-		live := w.children(ctx, Default)
-		printed := renderLive(ctx, dump(ctx, w, "TarsBackend", "tars")+dump(ctx, w, "Gateway", "gw"))
-		Expect(printed).To(HaveLen(len(live)))
-		for _, obj := range printed {
-			id := child{kind: obj.GroupVersionKind(), name: obj.GetName()}
-			Expect(live).To(HaveKey(id))
-			if obj.GetKind() == "Secret" {
-				value := obj.Object["data"].(map[string]any)["credential"]
-				Expect(value).NotTo(Equal(live[id].Object["data"].(map[string]any)["credential"]), "the key is printed")
-				obj.Object["data"] = live[id].Object["data"]
-			}
-			// Whatever differed, lacked or was too much would change the object or
-			// what our field manager owns of it.
-			Expect(w.api.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), controllers.FieldOwner, client.ForceOwnership,
-				client.DryRunAll)).To(Succeed())
-			Expect(withoutTimes(obj)).To(Equal(withoutTimes(live[id])), id.String())
-		}
+		w.expectAsRendered(ctx, Default)
 	},
 		Entry("with defaults", func(*v1alpha1.TarsBackendSpec) {}),
 		Entry("with much of its spec set", func(spec *v1alpha1.TarsBackendSpec) {
