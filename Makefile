@@ -110,13 +110,25 @@ test: ## Run all tests that need no root: with a real API server and a real Envo
 test-dataplane: ## Run only the tests of the external processor on a real Envoy.
 	hack/test.sh ./test/dataplane
 
+.PHONY: figures
+figures: ## Measure all that follows up to links, on one local cluster, into docs/evidence/figures.txt (root).
+	hack/figures.sh all
+
 .PHONY: cycles
 cycles: ## Try CYCLES times (200), on a local cluster, that the first request after Ready is served (root).
-	E2E_FIRST_REQUESTS=$(or $(CYCLES),200) $(GINKGO) run -v --timeout=2h --focus "means that the first request is served" ./test/e2e
+	hack/figures.sh cycles
 
 .PHONY: crowd
 crowd: ## Measure, on a local cluster, what CROWD (100) TarsBackends on a listener cost its other apps (root).
-	E2E_CROWD=$(or $(CROWD),100) $(GINKGO) run -v --timeout=2h --focus "A crowd on one listener" ./test/e2e
+	hack/figures.sh crowd
+
+.PHONY: rest
+rest: ## Watch a local cluster's audit log for REST_MINUTES (10): at rest the operator writes nothing (root).
+	hack/figures.sh rest
+
+.PHONY: links
+links: ## Break each link in turn, on a local cluster: how soon the status tells, and tells of the mend (root).
+	hack/figures.sh links
 
 .PHONY: faults
 faults: ## Run the fault suite with every failure of the API server in every request.

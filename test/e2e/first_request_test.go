@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -47,12 +49,49 @@ exec curl --silent --show-error --max-time 20 --output /dev/null --write-out '%{
 
 // try is what came of one.
 type try struct {
-	// ready is how long kubectl wait took, from before kubectl apply.
-	ready time.Duration
-	// late is an upper bound of the time between the end of kubectl wait and
+	// Ready is how long kubectl wait took, from before kubectl apply.
+	Ready time.Duration `json:"readyNanoseconds"`
+	// Late is an upper bound of the time between the end of kubectl wait and
 	// the beginning of the request.
-	late   time.Duration
-	status string
+	Late time.Duration `json:"lateNanoseconds"`
+	// Status is that of the request, 000 for none.
+	Status string `json:"status"`
+}
+
+// keptTries are those of an interrupted run, in the file that E2E_FIRST_REQUESTS_FILE
+// names; none without it.
+func keptTries() (tries []try) {
+	GinkgoHelper()
+	path := os.Getenv("E2E_FIRST_REQUESTS_FILE")
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	Expect(err).NotTo(HaveOccurred())
+	for line := range strings.Lines(string(text)) {
+		var t try
+		Expect(json.Unmarshal([]byte(line), &t)).To(Succeed(), "%s: %s", path, line)
+		tries = append(tries, t)
+	}
+	return tries
+}
+
+// keep adds the try to those of keptTries.
+func (t try) keep() {
+	GinkgoHelper()
+	path := os.Getenv("E2E_FIRST_REQUESTS_FILE")
+	if path == "" {
+		return
+	}
+	line, err := json.Marshal(t)
+	Expect(err).NotTo(HaveOccurred())
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	Expect(err).NotTo(HaveOccurred())
+	_, err = f.Write(append(line, '\n'))
+	Expect(errors.Join(err, f.Close())).To(Succeed())
 }
 
 // firstRequest applies a TarsBackend and sends a request as soon as it is Ready.
@@ -74,7 +113,7 @@ func firstRequest(b backend) try {
 	Expect(err).NotTo(HaveOccurred())
 	// The end of the process is noticed some time after the end of the request.
 	begin := end.Add(-time.Duration(seconds * float64(time.Second)))
-	return try{ready: ready.Sub(applied), late: begin.Sub(ready), status: lines[1]}
+	return try{Ready: ready.Sub(applied), Late: begin.Sub(ready), Status: lines[1]}
 }
 
 var _ = Describe("Ready", func() {
@@ -82,18 +121,25 @@ var _ = Describe("Ready", func() {
 		namespace := newNamespace("first-request")
 		var failed []string
 		var took, late []time.Duration
-		counted, tries := 0, firstRequestTries()
-		for n := 0; counted < tries; n++ {
-			b := backend{name: "first", namespace: namespace, gateway: gatewayName, prefix: fmt.Sprintf("/first-%d", n)}
-			t := firstRequest(b)
-			took, late = append(took, t.ready), append(late, t.late)
-			if t.status != "200" {
-				failed = append(failed, fmt.Sprintf("try %d: %s", n, t.status))
+		counted, wanted := 0, firstRequestTries()
+		count := func(t try) {
+			took, late = append(took, t.Ready), append(late, t.Late)
+			if t.Status != "200" {
+				failed = append(failed, fmt.Sprintf("try %d: %s", len(took), t.Status))
 			}
-			if t.late <= firstRequestWithin {
+			if t.Late <= firstRequestWithin {
 				counted++
 			}
-			Expect(n-counted).To(BeNumerically("<", firstRequestLate*tries), "the machine is too busy to try this: requests began %v after Ready", late)
+		}
+		for _, t := range keptTries() {
+			count(t)
+		}
+		for counted < wanted {
+			b := backend{name: "first", namespace: namespace, gateway: gatewayName, prefix: fmt.Sprintf("/first-%d", len(took))}
+			t := firstRequest(b)
+			t.keep()
+			count(t)
+			Expect(len(took)-counted).To(BeNumerically("<", firstRequestLate*wanted), "the machine is too busy to try this: requests began %v after Ready", late)
 			kubectl("delete", "-n", namespace, "tarsbackend/"+b.name, "--timeout=2m")
 		}
 		slices.Sort(took)
