@@ -59,8 +59,9 @@ type report struct {
 
 func newReport(o options) *report {
 	return &report{
-		Note: "Envoy Gateway's statuses, Deployments, Envoys, external processors and TARS are stubs; the API server and the manager are real.",
-		Go:   runtime.Version(), CPUs: runtime.NumCPU(), Backends: o.backends, Namespaces: o.namespaces, o: o,
+		Note: "Envoy Gateway's statuses, Deployments, Envoys, external processors and TARS are stubs; the API server and the manager are real. " +
+			fmt.Sprintf("All share these cores; the API server, etcd and the stubs collect garbage with GOGC=%d.", othersGC),
+		Go: runtime.Version(), CPUs: runtime.NumCPU(), Backends: o.backends, Namespaces: o.namespaces, o: o,
 	}
 }
 
