@@ -31,9 +31,9 @@ func programmedFor(o Observation, p Parent) verdict {
 	if !o.Applied {
 		return notApplied(o)
 	}
-	return all([]verdict{
-		routeResolved(o, p), extensionPolicyAccepted(o, p), trafficPolicyAccepted(o, p), gatewayProgrammed(o, p),
-	}, yes(v1alpha1.ReasonProgrammed, "Envoy Gateway accepted every object for this Gateway"))
+	verdicts := append([]verdict{routeResolved(o, p)}, policiesProgrammed(o, p)...)
+	verdicts = append(verdicts, gatewayProgrammed(o, p))
+	return all(verdicts, yes(v1alpha1.ReasonProgrammed, "Envoy Gateway accepted every object for this Gateway"))
 }
 
 // ChildrenAccepted says that Envoy Gateway accepted our Backend, and our
@@ -43,7 +43,7 @@ func ChildrenAccepted(o Observation) bool {
 	parents := served(o)
 	accepted := len(parents) > 0 && endpointAccepted(o, parents).isTrue()
 	for _, p := range parents {
-		accepted = accepted && extensionPolicyAccepted(o, p).isTrue() && trafficPolicyAccepted(o, p).isTrue()
+		accepted = accepted && policiesAccepted(o, p)
 	}
 	return accepted
 }
@@ -138,7 +138,7 @@ func gatewayProgrammed(o Observation, p Parent) verdict {
 			v = no(v1alpha1.ReasonGatewayNotProgrammed, fmt.Sprintf("%s is not %s: %s",
 				gatewayName(p), conditionType, quote(c.Reason, c.Message)))
 			if c.Reason == string(gatewayv1.GatewayReasonAddressNotAssigned) {
-				v = withoutAddress(o, p, v)
+				v = canaryInstead(o, p, gatewayName(p)+" has no address", v)
 			}
 		} else if c != nil && c.Status != metav1.ConditionTrue {
 			v = pending(fmt.Sprintf("%s: %s", gatewayName(p), quote(c.Reason, c.Message)))
@@ -148,10 +148,11 @@ func gatewayProgrammed(o Observation, p Parent) verdict {
 	return all(verdicts, yes(v1alpha1.ReasonProgrammed, ""))
 }
 
-// withoutAddress judges a Gateway to which nobody assigned an address, as on
-// bare metal or kind. The canary does not need one, so its word counts; a
-// canary that is not possible leaves it at the Gateway's.
-func withoutAddress(o Observation, p Parent, byStatus verdict) verdict {
+// canaryInstead judges a parent where Envoy Gateway's status does not tell, as
+// that of a Gateway to which nobody assigned an address (bare metal, kind). The
+// canary needs none of it, so its word counts; a canary that is not possible
+// leaves it at what the status says.
+func canaryInstead(o Observation, p Parent, why string, byStatus verdict) verdict {
 	canary := canaryOf(o, p)
 	if canary.isTrue() {
 		return canary
@@ -159,7 +160,7 @@ func withoutAddress(o Observation, p Parent, byStatus verdict) verdict {
 	if canary.reason == v1alpha1.ReasonProbeNotPossible {
 		return byStatus
 	}
-	canary.message = fmt.Sprintf("%s has no address, so that only the canary can tell: %s", gatewayName(p), canary.message)
+	canary.message = fmt.Sprintf("%s, so that only the canary can tell: %s", why, canary.message)
 	return canary
 }
 

@@ -99,6 +99,7 @@ var harmless = map[string]func(*Observation){
 	"invalid left": func(o *Observation) {
 		set(&o.Endpoint.Status.Conditions, observed(cond("Invalid", isFalse, "Accepted", ""), 4))
 	},
+	"overwritten": overwritten,
 	"other statuses": func(o *Observation) {
 		o.Route.Status.Parents = append([]gatewayv1.RouteParentStatus{{ControllerName: otherGateway}}, o.Route.Status.Parents...)
 	},
