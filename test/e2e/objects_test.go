@@ -11,7 +11,9 @@ import (
 type backend struct {
 	name, namespace, prefix string
 	gateway                 string
-	extra                   string
+	// also is a second Gateway; empty: none.
+	also  string
+	extra string
 }
 
 // manifests are those of the key's Secret and the TarsBackend.
@@ -21,15 +23,19 @@ func (b backend) secretName() string { return b.name + "-key" }
 
 // manifest is that of the TarsBackend alone.
 func (b backend) manifest() string {
+	parents := fmt.Sprintf("{name: %s, namespace: %s}", b.gateway, gatewayNamespace)
+	if b.also != "" {
+		parents += fmt.Sprintf(", {name: %s, namespace: %s}", b.also, gatewayNamespace)
+	}
 	return fmt.Sprintf(`---
 apiVersion: gateway.tars.dev/v1alpha1
 kind: TarsBackend
 metadata: {name: %s}
 spec:
-  parentRefs: [{name: %s, namespace: %s}]
+  parentRefs: [%s]
   pathPrefix: %s
   credential: {secretRef: {name: %s}}
-%s`, b.name, b.gateway, gatewayNamespace, b.prefix, b.secretName(), indent(b.extra))
+%s`, b.name, parents, b.prefix, b.secretName(), indent(b.extra))
 }
 
 func secretManifest(name, key string) string {

@@ -7,6 +7,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -57,7 +58,7 @@ var _ = BeforeSuite(func() {
 	defer cancel()
 	root, err := filepath.Abs("../..")
 	Expect(err).NotTo(HaveOccurred())
-	l := &shared.Lab{Name: "e2e", Root: root, Progress: os.Stderr}
+	l := &shared.Lab{Name: cmp.Or(os.Getenv("E2E_CLUSTER"), "e2e"), Root: root, Progress: os.Stderr}
 	lab = &world{Lab: l, root: root, tools: map[string]string{}}
 
 	// A cluster of an earlier run would hide what a fresh one needs.
@@ -92,6 +93,22 @@ var _ = BeforeSuite(func() {
 func installOperator() {
 	helm("upgrade", "--install", "tars-operator", "charts/tars-operator",
 		"--namespace", shared.OperatorNamespace, "--create-namespace", "--wait")
+}
+
+// reconfigureOperator installs the chart with further values, for as long as a
+// container of specs takes.
+func reconfigureOperator(values ...string) {
+	GinkgoHelper()
+	upgrade := func(values ...string) {
+		GinkgoHelper()
+		args := []string{"upgrade", "tars-operator", "charts/tars-operator", "--namespace", shared.OperatorNamespace, "--reset-values", "--wait"}
+		for _, value := range values {
+			args = append(args, "--set", value)
+		}
+		helm(args...)
+	}
+	DeferCleanup(func() { upgrade() })
+	upgrade(values...)
 }
 
 // forwardGateway makes a Gateway reachable from the host.
