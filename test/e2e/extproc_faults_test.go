@@ -52,8 +52,13 @@ func podProcesses(variable string, pods []string) map[string]int {
 // pod and matches.
 func packetRule(pid int, action string, match ...string) {
 	GinkgoHelper()
-	args := append([]string{"--target", strconv.Itoa(pid), "--net", "iptables", action, "INPUT"}, match...)
-	must(command{name: "nsenter", args: append(args, "--jump", "DROP")})
+	podFirewall(pid, action, append(match, "--jump", "DROP")...)
+}
+
+// podFirewall inserts or deletes a rule about what comes to a process's pod.
+func podFirewall(pid int, action string, rule ...string) {
+	GinkgoHelper()
+	must(command{name: "nsenter", args: append([]string{"--target", strconv.Itoa(pid), "--net", "iptables", action, "INPUT"}, rule...)})
 }
 
 var _ = Describe("The way to the external processor", Ordered, ContinueOnFailure, func() {
