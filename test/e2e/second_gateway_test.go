@@ -248,8 +248,9 @@ var _ = Describe("A second Envoy Gateway", Ordered, ContinueOnFailure, func() {
 
 			installSecond(ctx, false)
 			restartSecond()
-			// What the operator has to go by is Envoy Gateway's word.
-			Eventually(disabled).Should(ContainSubstring("Backend is disabled"))
+			// What the operator has to go by is Envoy Gateway's word, which comes only
+			// once the new one leads.
+			Eventually(disabled).WithTimeout(readyTimeout).Should(ContainSubstring("Backend is disabled"))
 			began := time.Now()
 			for _, b := range []backend{both, alone} {
 				Eventually(func() string { return readyReason(b.namespace, b.name) }).WithTimeout(healTimeout).Should(Equal("BackendAPIDisabled"))
@@ -265,7 +266,7 @@ var _ = Describe("A second Envoy Gateway", Ordered, ContinueOnFailure, func() {
 			Expect(a.Header.Get("content-type")).To(HavePrefix("application/json"), a.Body)
 
 			mend(ctx)
-			Eventually(disabled).ShouldNot(ContainSubstring("Backend is disabled"))
+			Eventually(disabled).WithTimeout(readyTimeout).ShouldNot(ContainSubstring("Backend is disabled"))
 			healed := expectReady(healTimeout)
 			served(base + alone.prefix)
 			served(base + both.prefix)
