@@ -130,10 +130,6 @@ rest: ## Watch a local cluster's audit log for REST_MINUTES (10): at rest the op
 links: ## Break each link in turn, on a local cluster: how soon the status tells, and tells of the mend (root).
 	hack/figures.sh links
 
-.PHONY: rest
-rest: ## Watch the API server's audit log for REST_MINUTES (10), on a local cluster: at rest the operator writes nothing (root).
-	REST_MINUTES=$(or $(REST_MINUTES),10) $(GINKGO) run -v --timeout=2h --focus "At rest" ./test/e2e
-
 .PHONY: faults
 faults: ## Run the fault suite with every failure of the API server in every request.
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" TARS_TEST_EVERY_FAILURE=1 go test ./controllers -timeout 60m -count=1 -ginkgo.v -ginkgo.focus "A failure of the API server"

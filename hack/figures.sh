@@ -13,7 +13,7 @@ declare -A focus=(
   [cycles]='means that the first request is served'
   [crowd]='A crowd on one listener'
   [rest]='At rest'
-  [links]='The way to TARS|The way to the external processor|One of several that is behind|A firewall that stops the Envoys alone|The Backend API'
+  [links]='The way to TARS|The way to the external processor|One of several that is behind|A firewall before TARS|its Backend API is switched off'
 )
 figure=${1:-all}
 if [[ $figure == all ]]; then
