@@ -39,6 +39,18 @@ var _ = Describe("Scanner", func() {
 		}
 	})
 
+	It("finds what ends a text, and what must not stand in it, at any place", func() {
+		for before := range 70 {
+			for _, special := range []string{`"`, `\`, "\x00", "\x1f", `\u0041`, "\x7f", "\xff", " ", "#", "!", "]", "["} {
+				for _, after := range []int{0, 40} {
+					doc := `{"data":"` + strings.Repeat("x", before) + special + strings.Repeat("y", after) + `"}`
+					_, err := scan([]byte(doc))
+					Expect(err == nil).To(Equal(json.Valid([]byte(doc))), "%q", doc)
+				}
+			}
+		}
+	})
+
 	DescribeTable("reports the watched places",
 		func(doc string, want ...string) {
 			for size := range len(doc) + 1 {
