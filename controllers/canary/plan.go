@@ -113,12 +113,12 @@ const canaryLabel = "tarsbackend-canary"
 // Envoy picks a replica of the external processor for each request, and for a
 // moment after a rollout it may still know pods of the configuration before. To
 // miss one of them among R others by chance, answersPerReplica*(R+1) times in a
-// row, has a probability of e^-20. More than maxAgreement answers are not asked
+// row, has a probability of e^-12, one in 160,000. More than maxAgreement answers are not asked
 // for: a client's first request meets such a pod more rarely than the canary
 // does. An answer takes Envoy one or two milliseconds.
 const (
-	answersPerReplica = 20
-	maxAgreement      = 200
+	answersPerReplica = 12
+	maxAgreement      = 120
 	// serviceAgreement is for a Service: it proves the way to Envoys, of which
 	// each is asked by itself.
 	serviceAgreement = 10

@@ -107,7 +107,7 @@ var _ = Describe("a plan", func() {
 				Gateway: "infra/public", Listener: "http", Envoy: "eg/e1",
 				Address: "192.0.2.1:10080", Host: "tarsbackend-canary.invalid", Upstream: true,
 			}},
-			Path: "/v1/canary", ConfigHash: configHash, RouteHash: routeHash, Agreement: 60,
+			Path: "/v1/canary", ConfigHash: configHash, RouteHash: routeHash, Agreement: 36,
 		}))
 	})
 
@@ -304,10 +304,10 @@ var _ = Describe("a plan", func() {
 		in.Replicas = replicas
 		Expect(NewPlan(*in).Agreement).To(Equal(want))
 	},
-		Entry("twenty for each replica and one that should not be there any more", int32(4), 100),
-		Entry("for one replica at least", int32(0), 40),
-		Entry("with a bound", int32(9), 200),
-		Entry("with the same bound for more", int32(500), 200),
+		Entry("twelve for each replica and one that should not be there any more", int32(4), 60),
+		Entry("for one replica at least", int32(0), 24),
+		Entry("with a bound", int32(9), 120),
+		Entry("with the same bound for more", int32(500), 120),
 	)
 
 	It("differs from another in any of its parts", func() {
