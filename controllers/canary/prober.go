@@ -170,6 +170,7 @@ func (p *Prober) Set(key types.NamespacedName, plan Plan) {
 	}
 	if old != nil {
 		old.stop()
+		p.leaveTurns(old, o)
 	}
 	p.objects[key] = o
 	if p.ctx != nil && !p.stopped {
@@ -224,6 +225,7 @@ func (p *Prober) Forget(key types.NamespacedName) {
 	defer p.mu.Unlock()
 	if o := p.objects[key]; o != nil {
 		o.stop()
+		p.leaveTurns(o, nil)
 	}
 	delete(p.objects, key)
 	delete(p.changed, key)

@@ -32,24 +32,41 @@ func (p *Prober) askTARS(ctx context.Context, c conversation, s state) time.Dura
 		return p.opts.SlowInterval
 	}
 	for ctx.Err() == nil {
-		if wait := p.untilTurn(u); wait > 0 {
+		wait := p.untilTurn(ctx, u)
+		switch {
+		case wait == 0:
+			p.askOnce(ctx, c, u)
+		case wait > p.pace.every || !p.sleep(ctx, wait):
 			return wait
 		}
-		p.askOnce(ctx, c, u)
 	}
 	return p.opts.SlowInterval
 }
 
-// untilTurn is how long it is until TARS may be asked. Where it is time, it takes
-// a turn, which may be later.
-func (p *Prober) untilTurn(u *upstream) time.Duration {
+// untilTurn is how long it is until TARS may be asked; 0: now. A conversation that
+// another plan ended takes no turn: its place in the queue is no longer its own.
+func (p *Prober) untilTurn(ctx context.Context, u *upstream) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.opts.Clock.Now()
-	if !u.reserved && !now.Before(u.due) {
-		u.due, u.reserved = p.pace.turn(now), true
+	if ctx.Err() != nil {
+		return p.opts.SlowInterval
 	}
-	return u.due.Sub(now)
+	if now.Before(u.due) {
+		return u.due.Sub(now)
+	}
+	wait := p.pace.wait(now, u.turn, u.urgent())
+	u.asking = wait == 0
+	return wait
+}
+
+// leaveTurns gives back the places in the queue that no other plan took over.
+func (p *Prober) leaveTurns(o, next *object) {
+	for t, u := range o.upstreams {
+		if next == nil || next.upstreams[t] == nil || next.upstreams[t].turn != u.turn {
+			p.pace.leave(u.turn)
+		}
+	}
 }
 
 func (p *Prober) askOnce(ctx context.Context, c conversation, u *upstream) {
@@ -130,11 +147,12 @@ func (p *Prober) firstUpstreams(old *object, plan Plan) map[Target]*upstream {
 		u := newUpstream(p.opts.Vary)
 		if old == nil {
 			u.trust(plan.Trust)
+			u.fresh = !u.good(plan.Upstream.Verify)
 		}
 		if known {
 			if before, ok := old.upstreams[t]; ok {
 				kept := *before
-				u, kept.reserved = &kept, false
+				u = &kept // with its place in the queue
 				if old.plan.Upstream.Interval != plan.Upstream.Interval {
 					kept.verifyWithin(p.opts.Clock.Now(), plan.Upstream)
 				}

@@ -367,3 +367,63 @@ var _ = It("the prober varies the interval of verifications by a tenth, unless t
 	}
 	Expect(len(seen)).To(BeNumerically(">", 10))
 })
+
+var _ = Describe("the prober's place in the queue", func() {
+	It("outlives another plan, is given up for another key, and with the object", func() {
+		b := newTARS(upstreamSays(200, list))
+		r := newRig(Options{}).start()
+		r.drain()
+		r.pace.free = r.clock.Now().Add(time.Hour) // nobody's turn comes
+		place := func(p Plan) *turn {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.objects[key].upstreams[p.Targets[0]].turn
+		}
+		number := func(t *turn) uint64 {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return t.number
+		}
+		plan := b.plan("one")
+		r.Set(key, plan)
+		first := place(plan)
+		Eventually(number, soon).WithArguments(first).Should(Equal(uint64(1)))
+
+		wider := plan
+		wider.Agreement++
+		r.Set(key, wider)
+		Expect(place(wider)).To(BeIdenticalTo(first))
+		Expect(number(first)).To(Equal(uint64(1)))
+
+		rotated := wider
+		rotated.Upstream.Identity = "two"
+		r.Set(key, rotated)
+		Expect(number(first)).To(BeZero())
+		second := place(rotated)
+		Eventually(number, soon).WithArguments(second).Should(Equal(uint64(2)))
+
+		r.Forget(key)
+		Expect(number(second)).To(BeZero())
+		Expect(r.pace.urgent).To(BeEmpty())
+	})
+	It("of a request that another plan cut short comes first", func() {
+		u := settled()
+		Expect(u.urgent()).To(BeFalse())
+		u.asking = true
+		Expect(u.urgent()).To(BeTrue())
+		u.hear(served)
+		Expect(u.urgent()).To(BeFalse())
+	})
+})
+
+var _ = It("what is known before the operator started is asked for with no precedence, unlike what is not", func() {
+	b := newTARS(upstreamSays(200, list))
+	plan := b.plan("one")
+	plan.Trust = Trust{DataPlane: true, Upstream: true, Key: true}
+	r := newRig(Options{})
+	r.Set(key, plan)
+	Expect(r.objects[key].upstreams[plan.Targets[0]].urgent()).To(BeFalse())
+	plan.Upstream.Identity = "two"
+	r.Set(key, plan)
+	Expect(r.objects[key].upstreams[plan.Targets[0]].urgent()).To(BeTrue())
+})

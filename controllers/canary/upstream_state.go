@@ -45,8 +45,14 @@ type upstream struct {
 	settled int
 	// due is when to ask next, verifyDue when to ask for more than an answer.
 	due, verifyDue time.Time
-	// reserved: due is a turn given by the pace.
-	reserved bool
+	// turn is the place in the whole operator's queue once it is due, asking that the
+	// turn came and no answer did yet.
+	turn   *turn
+	asking bool
+	// fresh: the key or the way is new, and has its verdict yet to come or to last.
+	// It ends with answers, of which answered counts.
+	fresh    bool
+	answered int
 	// confirm: a HEAD was answered otherwise than by a 2xx, which a GET has to
 	// explain. passing: the reason may pass. noHead: it was HEAD itself that is not
 	// known there.
@@ -58,6 +64,8 @@ type upstream struct {
 func newUpstream(vary func(time.Duration) time.Duration) *upstream {
 	return &upstream{
 		vary:  vary,
+		turn:  &turn{},
+		fresh: true,
 		reach: conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending},
 		key:   conditions.UpstreamVerdict{Outcome: conditions.UpstreamPending},
 	}
@@ -89,7 +97,8 @@ func (u *upstream) method(now time.Time, verify bool) string {
 
 // take takes an answer to a method.
 func (u *upstream) take(now time.Time, method string, a upstreamAnswer, plan Upstream) {
-	u.reserved = false
+	u.asking = false
+	defer u.ripen(plan)
 	if a.stale {
 		u.due = now.Add(staleInterval)
 		return
@@ -113,6 +122,29 @@ func (u *upstream) take(now time.Time, method string, a upstreamAnswer, plan Ups
 	if plan.Verify && u.good(true) && u.verifyDue.Before(u.due) {
 		u.due = u.verifyDue
 	}
+}
+
+// freshAnswers are as many as a new key that is good gets until it is settled, and
+// two that failed.
+const freshAnswers = 6
+
+// ripen ends the precedence of what is new, for it is no longer.
+func (u *upstream) ripen(plan Upstream) {
+	u.answered++
+	verified := u.settled > len(settling) || !plan.Verify
+	if u.answered >= freshAnswers || u.judged() || (verified && u.good(plan.Verify)) {
+		u.fresh = false
+	}
+}
+
+// judged says that what fails has failed often enough to be a verdict.
+func (u *upstream) judged() bool { return max(u.failures, u.refusals) >= inARow }
+
+// urgent says that somebody waits for the next answer: for the first word on a
+// change, or for whether a failure lasts. What is known to fail is routine, for
+// all TarsBackends may fail at a time, and a new key is to mend it.
+func (u *upstream) urgent() bool {
+	return !u.judged() && (u.fresh || u.asking || u.confirm || u.failures > 0 || u.refusals > 0)
 }
 
 func (u *upstream) takeReach(a upstreamAnswer) {
@@ -168,8 +200,8 @@ func undecided(v conditions.UpstreamVerdict) bool {
 
 // nextVerification is the wait after a verification that went well.
 func (u *upstream) nextVerification(plan Upstream) time.Duration {
-	if u.settled < len(settling) {
-		u.settled++
+	u.settled++
+	if u.settled <= len(settling) {
 		return settling[u.settled-1]
 	}
 	return u.vary(plan.Interval)

@@ -3,7 +3,6 @@
 package canary
 
 import (
-	"container/heap"
 	"net/http"
 	"time"
 
@@ -230,74 +229,5 @@ var _ = Describe("the way to TARS", func() {
 		It("still fails when TARS is down", func() {
 			Expect(newTalk(false).hear(down, down, down).reach.Outcome).To(Equal(down))
 		})
-	})
-})
-
-// queue orders conversations by when they are due.
-type queue []*talk
-
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(*talk)) } //nolint:forcetypeassert // of this test
-func (q *queue) Pop() any {
-	last := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
-	return last
-}
-
-var _ = Describe("the pace of the whole operator", func() {
-	// day runs conversations for 24 hours and returns the largest number of
-	// requests in any second, and that of requests by method.
-	day := func(talks int, answer conditions.UpstreamOutcome) (most int, asked map[string]int, gap time.Duration) {
-		start := time.Unix(1_000_000, 0)
-		p, q := newPace(MaxUpstreamRate), queue{}
-		for range talks {
-			t := newTalk(true)
-			t.vary = vary
-			t.due = start
-			heap.Push(&q, t)
-		}
-		asked = map[string]int{}
-		var recent []time.Time
-		for {
-			t := q[0]
-			now := t.due
-			if now.Sub(start) >= 24*time.Hour {
-				return most, asked, gap
-			}
-			if !t.reserved {
-				t.due, t.reserved = p.turn(now), true
-				heap.Fix(&q, 0)
-				continue
-			}
-			method := t.method(now, true)
-			asked[method]++
-			gap = max(gap, now.Sub(t.last))
-			t.last = now
-			t.take(now, method, upstreamAnswer{outcome: answer}, t.plan)
-			recent = append(recent, now)
-			for now.Sub(recent[0]) >= time.Second {
-				recent = recent[1:]
-			}
-			most = max(most, len(recent))
-			heap.Fix(&q, 0)
-		}
-	}
-	It("bounds what 1,000 TarsBackends ask in 24 hours, and forgets none", func() {
-		most, asked, gap := day(1000, served)
-		Expect(most).To(BeNumerically("<=", MaxUpstreamRate))
-		Expect(gap).To(BeNumerically("<", time.Minute))
-		perBackend := float64(asked[http.MethodGet]) / 1000
-		Expect(perBackend).To(BeNumerically("~", 24*6, 24), "once each 10 minutes")
-	})
-	It("asks few as often as they are due", func() {
-		_, asked, _ := day(1, served)
-		Expect(asked[http.MethodGet] + asked[http.MethodHead]).To(BeNumerically("~", 24*60*3, 24*10))
-	})
-	It("is bounded for keys that are all rejected", func() {
-		most, asked, _ := day(1000, rejected)
-		Expect(most).To(BeNumerically("<=", MaxUpstreamRate))
-		Expect(float64(asked[http.MethodGet]) / 1000).To(BeNumerically("<=", 24*60+10))
 	})
 })
