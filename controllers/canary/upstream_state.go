@@ -36,6 +36,11 @@ const (
 // have sent the old one for a moment, which may still be good.
 var settling = []time.Duration{time.Second, 3 * time.Second, 9 * time.Second}
 
+// doubting are the waits between the first refusals of a new key: Envoy, which has it
+// in a fifth of a second as a rule, may have sent the old one, which is revoked. So a
+// key is found bad only once its refusals last.
+var doubting = []time.Duration{time.Second, 1500 * time.Millisecond}
+
 // upstream is what is known of the way to TARS through one Envoy.
 type upstream struct {
 	reach, key conditions.UpstreamVerdict
@@ -226,7 +231,11 @@ func (u *upstream) wait(a upstreamAnswer) time.Duration {
 		}
 		return reachInterval
 	case conditions.UpstreamRejected, conditions.UpstreamNoCredits, conditions.UpstreamRateLimited, conditions.UpstreamUnexpected:
-		return refusedWait(max(u.refusals, u.failures))
+		refusals := max(u.refusals, u.failures)
+		if u.fresh && 0 < refusals && refusals <= len(doubting) {
+			return doubting[refusals-1]
+		}
+		return refusedWait(refusals)
 	case conditions.UpstreamNotServing, conditions.UpstreamNotFound:
 		if u.failures < inARow {
 			return retryAnswer

@@ -145,10 +145,27 @@ var _ = Describe("the way to TARS", func() {
 		Entry("that want to be paid", broke, served),
 		Entry("that TARS does not give", strange, strange),
 	)
-	It("finds a new key bad at once", func() {
-		t := newTalk(true).hear(rejected, rejected, rejected)
-		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, rejected}))
-		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 500ms", "GET 500ms"}))
+	DescribeTable("finds a new key bad soon, and not for what Envoy answers with the old one for a moment",
+		func(outcome conditions.UpstreamOutcome) {
+			t := newTalk(true)
+			start := t.now
+			t.hear(outcome, outcome)
+			Expect(t.key.Outcome).To(Equal(pending))
+			t.hear(outcome)
+			Expect(t.key.Outcome).To(Equal(outcome))
+			Expect(t.asked).To(Equal([]string{"GET 0s", "GET 1s", "GET 1.5s"}))
+			Expect(t.last.Sub(start)).To(And(BeNumerically(">=", 2*time.Second), BeNumerically("<", 15*time.Second)))
+
+			By("trying it again as any other that is bad")
+			t.hear(outcome)
+			Expect(t.asked[3]).To(Equal("GET 10s"))
+		},
+		Entry("that reject it", rejected), Entry("that want to be paid", broke), Entry("that TARS does not give", strange),
+	)
+	It("has nothing against a new key that Envoy got a moment later than it was asked with it", func() {
+		t := newTalk(true).hear(rejected, rejected, served)
+		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{served, served}))
+		Expect(t.asked).To(Equal([]string{"GET 0s", "GET 1s", "GET 1.5s"}))
 	})
 	DescribeTable("keeps a good key good", func(outcome conditions.UpstreamOutcome) {
 		t := settled()
