@@ -25,6 +25,8 @@ const (
 	indexCA = "spec.endpoint.tls.validation.caCertificateRefs"
 	// indexGateway finds TarsBackends by their Gateways.
 	indexGateway = "spec.parentRefs"
+	// indexPath finds TarsBackends by a Gateway and their path: "<gateway> <path>".
+	indexPath = "spec.pathPrefix"
 	// indexClass finds Gateways by the name of their class.
 	indexClass = "spec.gatewayClassName"
 	// indexGatewayOfService finds the Services of Envoys by whose they are.
@@ -43,6 +45,7 @@ func indexStatic(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.TarsBackend{}, indexSecret, secretOf},
 		{&v1alpha1.TarsBackend{}, indexCA, casOf},
 		{&v1alpha1.TarsBackend{}, indexGateway, gatewaysOf},
+		{&v1alpha1.TarsBackend{}, indexPath, pathsOf},
 		{&corev1.Service{}, indexGatewayOfService, gatewayOfService},
 		{&discoveryv1.EndpointSlice{}, indexServiceOfSlice, serviceOfSlice},
 	} {
@@ -93,6 +96,21 @@ func gatewaysOf(obj client.Object) []string {
 	}
 	return values
 }
+
+// pathsOf are a TarsBackend's path at each of its Gateways.
+func pathsOf(obj client.Object) []string {
+	b, ok := obj.(*v1alpha1.TarsBackend)
+	if !ok {
+		return nil
+	}
+	var values []string
+	for _, gateway := range gatewaysOf(b) {
+		values = append(values, pathAt(gateway, b.Spec.PathPrefix))
+	}
+	return values
+}
+
+func pathAt(gateway, path string) string { return gateway + " " + path }
 
 func classOf(obj client.Object) []string {
 	g, ok := obj.(*gatewayv1.Gateway)

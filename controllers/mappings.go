@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -31,16 +32,62 @@ func (w *watcher) indexed(ctx context.Context, index, value string) []reconcile.
 	return w.list(ctx, client.MatchingFields{index: value})
 }
 
-// byGateways wakes the TarsBackends that share a Gateway with one that came,
-// went or changed: it may have been in their way, or they in its.
-func (w *watcher) byGateways() handler.EventHandler {
+// byRivals wakes the TarsBackends that one which came, went or changed is or was in
+// the way of, and those that they are in the way of, at whatever Gateway.
+func (w *watcher) byRivals() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
-		gateways := gatewaysOf(obj)
-		requests := make([]reconcile.Request, 0, len(gateways))
-		for _, gateway := range gateways {
-			requests = append(requests, w.indexed(ctx, indexGateway, gateway)...)
+		b, ok := obj.(*v1alpha1.TarsBackend)
+		if !ok {
+			return nil
 		}
-		return requests
+		return w.behind(ctx, []v1alpha1.TarsBackend{*b})
+	})
+}
+
+// behind are those that some TarsBackends may keep from serving, at first or second
+// hand: younger ones with the same path and a host in common. Each list is read once
+// and gets shorter with each that is found.
+func (w *watcher) behind(ctx context.Context, first []v1alpha1.TarsBackend) []reconcile.Request {
+	seen := map[types.NamespacedName]bool{}
+	for i := range first {
+		seen[client.ObjectKeyFromObject(&first[i])] = true
+	}
+	var requests []reconcile.Request
+	left := map[string][]v1alpha1.TarsBackend{}
+	for queue := first; len(queue) > 0; queue = queue[1:] {
+		b := &queue[0]
+		for _, at := range pathsOf(b) {
+			if _, ok := left[at]; !ok {
+				left[at] = w.at(ctx, at)
+			}
+			left[at] = slices.DeleteFunc(left[at], func(other v1alpha1.TarsBackend) bool {
+				name := client.ObjectKeyFromObject(&other)
+				if !seen[name] && older(b, &other) && hostsMeet(hostsOf(b), hostsOf(&other)) {
+					seen[name] = true
+					queue = append(queue, other)
+					requests = append(requests, reconcile.Request{NamespacedName: name})
+				}
+				return seen[name]
+			})
+		}
+	}
+	return requests
+}
+
+// at lists the TarsBackends of a path at a Gateway, which are not to be changed.
+func (w *watcher) at(ctx context.Context, pathAtGateway string) []v1alpha1.TarsBackend {
+	found := &v1alpha1.TarsBackendList{}
+	if err := w.reader.List(ctx, found, client.MatchingFields{indexPath: pathAtGateway}, client.UnsafeDisableDeepCopy); err != nil {
+		logf.FromContext(ctx).Error(err, "Could not list the TarsBackends of a path", "path", pathAtGateway)
+		return nil
+	}
+	return found.Items
+}
+
+// byGateway wakes the TarsBackends at a Gateway, and those behind them elsewhere.
+func (w *watcher) byGateway() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+		return w.withThoseBehind(ctx, client.MatchingFields{indexGateway: objectKey(obj)})
 	})
 }
 
@@ -51,10 +98,10 @@ func (w *watcher) everyTarsBackend() handler.EventHandler {
 	})
 }
 
-// inNamespace wakes the TarsBackends of a namespace.
+// inNamespace wakes the TarsBackends of a namespace, and those behind them.
 func (w *watcher) inNamespace() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
-		return w.list(ctx, client.InNamespace(obj.GetName()))
+		return w.withThoseBehind(ctx, client.InNamespace(obj.GetName()))
 	})
 }
 
@@ -117,14 +164,28 @@ func (w *watcher) byService() handler.EventHandler {
 
 // list turns a list of TarsBackends into requests.
 func (w *watcher) list(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
+	return requestsFor(w.read(ctx, opts...))
+}
+
+// withThoseBehind is list for events that may change who serves.
+func (w *watcher) withThoseBehind(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
+	found := w.read(ctx, opts...)
+	return append(requestsFor(found), w.behind(ctx, found)...)
+}
+
+func (w *watcher) read(ctx context.Context, opts ...client.ListOption) []v1alpha1.TarsBackend {
 	found := &v1alpha1.TarsBackendList{}
-	if err := w.reader.List(ctx, found, opts...); err != nil {
+	if err := w.reader.List(ctx, found, append(opts, client.UnsafeDisableDeepCopy)...); err != nil {
 		logf.FromContext(ctx).Error(err, "Could not list TarsBackends")
 		return nil
 	}
-	requests := make([]reconcile.Request, 0, len(found.Items))
-	for i := range found.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&found.Items[i])})
+	return found.Items
+}
+
+func requestsFor(backends []v1alpha1.TarsBackend) []reconcile.Request {
+	requests := make([]reconcile.Request, 0, len(backends))
+	for i := range backends {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&backends[i])})
 	}
 	return requests
 }

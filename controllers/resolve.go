@@ -59,16 +59,7 @@ func (r *TarsBackendReconciler) resolvePlatform(ctx context.Context, s *scope) e
 // resolver looks references up in the manager's cache, and values of Secrets
 // and ConfigMaps, which the cache does not hold, at the API server.
 func (r *TarsBackendReconciler) resolver() Resolver {
-	return Resolver{Reader: r.client, Values: r.direct, TarsBackends: r.servedBy, Settings: r.settings}
-}
-
-// servedBy lists the TarsBackends that name a Gateway.
-func (r *TarsBackendReconciler) servedBy(ctx context.Context, gateway *gatewayv1.Gateway) ([]v1alpha1.TarsBackend, error) {
-	list := &v1alpha1.TarsBackendList{}
-	if err := r.client.List(ctx, list, client.MatchingFields{indexGateway: objectKey(gateway)}); err != nil {
-		return nil, attempt(err, "listing TarsBackends")
-	}
-	return list.Items, nil
+	return Resolver{Reader: r.client, Values: r.direct, Settings: r.settings}
 }
 
 // resolveCredential reads the key. A Secret that is gone means that its owner
@@ -97,7 +88,16 @@ func (r *TarsBackendReconciler) resolveCA(ctx context.Context, s *scope) error {
 
 // resolveRivals looks for an older TarsBackend in our place.
 func (r *TarsBackendReconciler) resolveRivals(ctx context.Context, s *scope) error {
-	finding, err := r.resolver().Rival(ctx, s.seen)
+	resolver := r.resolver()
+	resolver.TarsBackends = func(ctx context.Context, gateway *gatewayv1.Gateway) ([]v1alpha1.TarsBackend, error) {
+		list := &v1alpha1.TarsBackendList{}
+		path := client.MatchingFields{indexPath: pathAt(objectKey(gateway), s.backend.Spec.PathPrefix)}
+		if err := r.client.List(ctx, list, path, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, attempt(err, "listing TarsBackends")
+		}
+		return list.Items, nil
+	}
+	finding, err := resolver.Rival(ctx, s.seen)
 	if finding != nil {
 		s.seen.Refused = append(s.seen.Refused, *finding)
 	}

@@ -33,7 +33,8 @@ type Resolver struct {
 	Reader Getter
 	// Values has Secrets and ConfigMaps whole.
 	Values Getter
-	// TarsBackends lists those that name a Gateway, and may list more.
+	// TarsBackends lists those that name a Gateway and have the path that rivals are
+	// looked for at, and may list more. They are not to be changed.
 	TarsBackends func(context.Context, *gatewayv1.Gateway) ([]v1alpha1.TarsBackend, error)
 	// Settings are the manager's.
 	Settings Settings

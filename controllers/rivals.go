@@ -15,35 +15,118 @@ import (
 // Rival is an older TarsBackend that serves the same listener, hosts and path
 // as the observed one, whose Parents were resolved. Two routes for one request
 // would be a lottery between two keys, so that the younger waits until the
-// older is gone. One whose endpoint is not allowed serves nobody.
+// older is gone. One whose endpoint is not allowed serves nobody, and nor does
+// one that itself waits for an older one: who serves is decided from the oldest
+// on, by specs alone, so that it is the same whoever asks.
 func (r Resolver) Rival(ctx context.Context, seen conditions.Observation) (*conditions.Finding, error) {
+	return (&contest{
+		resolver: r, path: seen.Backend.Spec.PathPrefix, known: seen.Parents,
+		at: map[string][]v1alpha1.TarsBackend{}, serving: map[string]bool{},
+	}).rival(ctx, seen)
+}
+
+// contest is for the requests below one path.
+type contest struct {
+	resolver Resolver
+	path     string
+	// known are parents of the one that is asked about.
+	known []conditions.Parent
+	// at are the contestants at a Gateway, serving says of each whether it serves, as
+	// far as that was asked.
+	at      map[string][]v1alpha1.TarsBackend
+	serving map[string]bool
+}
+
+func (c *contest) rival(ctx context.Context, seen conditions.Observation) (*conditions.Finding, error) {
 	for _, parent := range seen.Parents {
 		if parent.Gateway == nil || !parent.Controlled {
 			continue
 		}
 		own := conditions.Listeners(parent, seen.Backend, seen.NamespaceLabels)
-		others, err := r.TarsBackends(ctx, parent.Gateway)
+		others, err := c.contestants(ctx, parent)
 		if err != nil {
 			return nil, err
 		}
 		for i := range others {
 			other := &others[i]
-			if !older(other, seen.Backend) || other.Spec.PathPrefix != seen.Backend.Spec.PathPrefix {
+			if !older(other, seen.Backend) || !hostsMeet(hostsOf(other), hostsOf(seen.Backend)) {
 				continue
 			}
-			if r.Endpoint(other) != nil {
-				continue // it may not serve
-			}
-			listener, err := r.sharedListener(ctx, parent, own, other)
+			listener, err := c.resolver.sharedListener(ctx, parent, own, other)
 			if err != nil {
 				return nil, err
 			}
-			if listener != "" {
+			if listener == "" {
+				continue
+			}
+			serves, err := c.serves(ctx, other)
+			if err != nil {
+				return nil, err
+			}
+			if serves {
 				return new(rivalry(other, parent, listener)), nil
 			}
 		}
 	}
 	return nil, nil
+}
+
+// contestants are those at a Gateway that may serve the path.
+func (c *contest) contestants(ctx context.Context, parent conditions.Parent) ([]v1alpha1.TarsBackend, error) {
+	gateway := objectKey(parent.Gateway)
+	if found, ok := c.at[gateway]; ok {
+		return found, nil
+	}
+	all, err := c.resolver.TarsBackends(ctx, parent.Gateway)
+	if err != nil {
+		return nil, err
+	}
+	var found []v1alpha1.TarsBackend
+	for i := range all {
+		if all[i].Spec.PathPrefix == c.path && c.resolver.Endpoint(&all[i]) == nil {
+			found = append(found, all[i])
+		}
+	}
+	c.at[gateway] = found
+	return found, nil
+}
+
+// serves says whether none that is older and serves is in the way. It ends: each that
+// it asks about is older than the one before.
+func (c *contest) serves(ctx context.Context, b *v1alpha1.TarsBackend) (bool, error) {
+	key := objectKey(b)
+	if serves, ok := c.serving[key]; ok {
+		return serves, nil
+	}
+	parents, labels, err := c.resolver.Parents(ctx, b)
+	if err != nil {
+		return false, err
+	}
+	for i := range parents {
+		for _, known := range c.known { // what is taken for granted of a Gateway is so for all
+			if parents[i].Gateway != nil && known.Gateway != nil && objectKey(parents[i].Gateway) == objectKey(known.Gateway) {
+				parents[i].Controlled = known.Controlled
+			}
+		}
+	}
+	finding, err := c.rival(ctx, conditions.Observation{Backend: b, Parents: parents, NamespaceLabels: labels})
+	if err != nil {
+		return false, err
+	}
+	c.serving[key] = finding == nil
+	return finding == nil, nil
+}
+
+// hostsOf are those of the spec. Where they do not meet, nor do those of a listener.
+func hostsOf(b *v1alpha1.TarsBackend) []string {
+	if len(b.Spec.Hostnames) == 0 {
+		return []string{conditions.AnyHost}
+	}
+	hosts := make([]string, 0, len(b.Spec.Hostnames))
+	for _, h := range b.Spec.Hostnames {
+		hosts = append(hosts, string(h))
+	}
+	return hosts
 }
 
 // sharedListener is one that takes both, with a host in common; else empty.

@@ -65,6 +65,23 @@ var _ = Describe("Two TarsBackends at one listener", func() {
 		w.expectReady(ctx)
 	})
 
+	It("do not wait for one that waits itself, and take turns when the oldest goes", func(ctx SpecContext) {
+		a := newWorld(ctx)
+		a.backend.Spec.Hostnames = []gatewayv1.Hostname{"a.example.com"}
+		a.ready(ctx)
+		b, c := rivalOf(a), rivalOf(a)
+		b.backend.Name, b.backend.Spec.Hostnames = "ttt", []gatewayv1.Hostname{"a.example.com", "b.example.com"}
+		b.create(ctx, b.backend)
+		b.expectNotReady(ctx, v1alpha1.ConditionAccepted, v1alpha1.ReasonConflicted, a.namespace+"/tars")
+		c.backend.Spec.Hostnames = []gatewayv1.Hostname{"b.example.com"}
+		c.create(ctx, c.backend)
+		c.expectReady(ctx)
+
+		Expect(a.api.Delete(ctx, a.backend)).To(Succeed())
+		b.expectReady(ctx)
+		c.expectNotReady(ctx, v1alpha1.ConditionAccepted, v1alpha1.ReasonConflicted, a.namespace+"/ttt")
+	})
+
 	DescribeTable("serve both where no request can mean both", func(ctx SpecContext, apart func(a, b *v1alpha1.TarsBackendSpec)) {
 		w := newWorld(ctx)
 		w.gateway.Spec.Listeners = append(w.gateway.Spec.Listeners,

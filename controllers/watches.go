@@ -148,7 +148,7 @@ func (w *watcher) startStatic(prober Prober) error {
 		h    handler.EventHandler
 		p    []predicate.Predicate
 	}{
-		{"rivals", &v1alpha1.TarsBackend{}, w.byGateways(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
+		{"rivals", &v1alpha1.TarsBackend{}, w.byRivals(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
 		{"source Secrets", metadataOf(kindSecret), w.byIndex(indexSecret, objectKey), nil},
 		{"CA ConfigMaps", metadataOf(kindConfigMap), w.byIndex(indexCA, objectKey), nil},
 		{"CustomResourceDefinitions", metadataOf(kindCRD), w.everyTarsBackend(), platformCRDsOnly()},
@@ -179,7 +179,7 @@ func (w *watcher) startPlatform(ctx context.Context) error {
 		h    handler.EventHandler
 		p    []predicate.Predicate
 	}{
-		{watchOfGateways, &gatewayv1.Gateway{}, w.byIndex(indexGateway, objectKey), nil},
+		{watchOfGateways, &gatewayv1.Gateway{}, w.byGateway(), nil},
 		{watchOfClasses, &gatewayv1.GatewayClass{}, w.byClass(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
 		{"Services of Envoys", &corev1.Service{}, w.byEnvoyLabels(), nil},
 		{"EndpointSlices", &discoveryv1.EndpointSlice{}, w.byService(), nil},
