@@ -28,9 +28,10 @@ func (r *TarsBackendReconciler) emitTransitions(b *v1alpha1.TarsBackend, before,
 			continue
 		}
 		ready := c.Type == v1alpha1.ConditionReady
-		healed := old != nil && old.Status == metav1.ConditionFalse
+		healed := old != nil && old.Status == metav1.ConditionFalse && old.Reason != v1alpha1.ReasonRollingOut
 		switch {
 		case c.Type == v1alpha1.ConditionReconciling || c.Type == v1alpha1.ConditionStalled:
+		case c.Reason == v1alpha1.ReasonRollingOut: // as every edit has it
 		case c.Status == metav1.ConditionFalse && !ready:
 			r.emit(b, corev1.EventTypeWarning, c.Reason, c.Message)
 		case c.Status == metav1.ConditionTrue && (ready || healed):

@@ -21,6 +21,7 @@ import (
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 	"github.com/tars-operator/tars-operator/controllers/canary"
+	"github.com/tars-operator/tars-operator/controllers/conditions"
 	"github.com/tars-operator/tars-operator/controllers/desired"
 )
 
@@ -100,7 +101,7 @@ func (r *TarsBackendReconciler) askEnvoys(ctx context.Context, s *scope) (bool, 
 	in := canary.PlanInput{
 		Backend: s.backend, NamespaceLabels: s.seen.NamespaceLabels, Parents: s.seen.Parents,
 		Path: s.objects.CanaryPath, ConfigHash: s.seen.ConfigHash, RouteHash: s.seen.RouteHash,
-		Replicas: extProcReplicas(s.backend), Trust: s.trust,
+		Replicas: extProcReplicas(s.backend), Trust: s.trust, RollingOut: !conditions.RolledOut(s.seen),
 	}
 	var err error
 	if in.Upstream, err = r.upstream(s); err != nil {

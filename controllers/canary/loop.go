@@ -110,10 +110,11 @@ func aside[T any](run func() T) <-chan T {
 func (p *Prober) record(key types.NamespacedName, o *object, t Target, s state) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.objects[key] != o || o.states[t] == s {
+	fresh := o.isFresh(p.opts.Clock.Now(), s.outcome)
+	if p.objects[key] != o || (o.states[t] == s && o.fresh[t] == fresh) {
 		return
 	}
-	o.states[t] = s
+	o.states[t], o.fresh[t] = s, fresh
 	p.tell(key, o)
 	p.opts.Logger.V(1).Info("Canary outcome changed", "tarsbackend", key.String(), "gateway", t.Gateway,
 		"listener", t.Listener, "envoy", t.Envoy, "service", t.Service, "outcome", string(s.outcome), "detail", s.detail)

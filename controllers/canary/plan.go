@@ -69,6 +69,9 @@ type Plan struct {
 	// Trust is what was known before the operator started. It counts only for the
 	// first plan of an object, and makes no plan another one.
 	Trust Trust
+	// RollingOut says that replicas of the external processor are about to change, so
+	// that answers of before are normal. It makes no plan another one either.
+	RollingOut bool
 }
 
 // Trust says what an operator that ran before has verified of exactly this
@@ -99,6 +102,9 @@ type PlanInput struct {
 	Replicas int32
 	// Trust is what was known before the operator started.
 	Trust Trust
+	// RollingOut says that the external processor does not run the current
+	// configuration alone.
+	RollingOut bool
 	// Upstream says how TARS is asked.
 	Upstream Upstream
 }
@@ -139,9 +145,10 @@ func (p Plan) agreement(t Target) int {
 func NewPlan(in PlanInput) Plan {
 	p := Plan{
 		Path: in.Path, ConfigHash: in.ConfigHash, RouteHash: in.RouteHash,
-		Agreement: min(maxAgreement, answersPerReplica*(1+max(1, int(in.Replicas)))),
-		Upstream:  in.Upstream,
-		Trust:     in.Trust,
+		Agreement:  min(maxAgreement, answersPerReplica*(1+max(1, int(in.Replicas)))),
+		Upstream:   in.Upstream,
+		Trust:      in.Trust,
+		RollingOut: in.RollingOut,
 	}
 	for _, parent := range in.Parents {
 		if parent.Gateway == nil || !parent.Controlled {

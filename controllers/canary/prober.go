@@ -5,6 +5,7 @@ package canary
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -92,6 +93,12 @@ type object struct {
 	plan   Plan
 	cancel context.CancelFunc
 	states map[Target]state
+	// fresh are those whose state is normal for a moment: see conditions.Probe.
+	fresh map[Target]bool
+	// since is when a right answer became another one, or when the last replica was of
+	// the current configuration, which rolling says is yet to come.
+	since   time.Time
+	rolling bool
 	// upstreams hold one for each target that is marked Upstream.
 	upstreams map[Target]*upstream
 	// models are those that TARS told last; nil: none yet.
@@ -104,6 +111,23 @@ type object struct {
 type state struct {
 	outcome conditions.ProbeOutcome
 	detail  string
+}
+
+// normalFor is how long after a change, or after the last replica was replaced, an
+// Envoy may answer with the configuration of before: xDS takes a fraction of a second.
+const normalFor = 5 * time.Second
+
+// roll takes whether the external processor is rolling out. The lock is held.
+func (o *object) roll(now time.Time, rolling bool) {
+	if o.rolling && !rolling {
+		o.since = now
+	}
+	o.rolling = rolling
+}
+
+// isFresh says that what is not right may still come right by itself.
+func (o *object) isFresh(now time.Time, outcome conditions.ProbeOutcome) bool {
+	return (outcome == conditions.ProbeStale || outcome == conditions.ProbeWrong) && (o.rolling || now.Before(o.since.Add(normalFor)))
 }
 
 // maxUpstreamRequests bound what waits for TARS at a time: at the bounded rate
@@ -157,14 +181,22 @@ func (p *Prober) Start(ctx context.Context) error {
 func (p *Prober) Set(key types.NamespacedName, plan Plan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := p.objects[key]
+	old, now := p.objects[key], p.opts.Clock.Now()
 	if old != nil && old.plan.equal(plan) {
+		old.roll(now, plan.RollingOut)
 		return
 	}
 	plan.Targets = slices.Clone(plan.Targets)
 	plan.Missing = slices.Clone(plan.Missing)
 	plan.NotPossible = slices.Clone(plan.NotPossible)
-	o := &object{plan: plan, states: firstStates(old, plan), upstreams: p.firstUpstreams(old, plan)}
+	o := &object{
+		plan: plan, states: firstStates(old, plan), fresh: map[Target]bool{}, upstreams: p.firstUpstreams(old, plan),
+		since: now, rolling: plan.RollingOut,
+	}
+	if old != nil && old.plan.sameAnswer(plan) {
+		o.fresh, o.since, o.rolling = maps.Clone(old.fresh), old.since, old.rolling
+		o.roll(now, plan.RollingOut)
+	}
 	if old != nil && old.plan.Upstream.Identity == plan.Upstream.Identity {
 		o.models = old.models
 	}
@@ -246,7 +278,7 @@ func (p *Prober) Report(key types.NamespacedName, plan Plan) *conditions.CanaryR
 	for _, t := range o.plan.Targets {
 		report.Probes = append(report.Probes, conditions.Probe{
 			Gateway: t.Gateway, Listener: t.Listener, Envoy: t.Envoy, Service: t.Service,
-			Outcome: o.states[t].outcome, Detail: o.states[t].detail,
+			Outcome: o.states[t].outcome, Detail: o.states[t].detail, Fresh: o.fresh[t],
 		})
 		if u := o.upstreams[t]; u != nil {
 			report.Upstream = append(report.Upstream, conditions.UpstreamProbe{

@@ -160,7 +160,7 @@ var _ = Describe("the prober", func() {
 		Expect(probe.Detail).To(ContainSubstring("404"))
 		probe.Detail = ""
 		Expect(probe).To(Equal(conditions.Probe{
-			Gateway: "infra/public", Listener: "http", Envoy: "eg/e1", Outcome: conditions.ProbeWrong,
+			Gateway: "infra/public", Listener: "http", Envoy: "eg/e1", Outcome: conditions.ProbeWrong, Fresh: true,
 		}))
 		r.waiting(1)
 		r.clock.Step(fast)
@@ -445,5 +445,70 @@ var _ = Describe("the prober", func() {
 		mu.Lock()
 		defer mu.Unlock()
 		Expect(most).To(And(BeNumerically(">", 0), BeNumerically("<=", bound)))
+	})
+})
+
+var _ = Describe("the prober, after a change", func() {
+	fresh := func(r *rig, p Plan) bool {
+		report := r.Report(key, p)
+		return report != nil && report.Probes[0].Fresh
+	}
+	// until has the clock go on in steps of the fast interval, and says how long it took.
+	until := func(r *rig, condition func() bool) time.Duration {
+		GinkgoHelper()
+		start := r.clock.Now()
+		for !condition() {
+			Expect(r.clock.Since(start)).To(BeNumerically("<", time.Minute))
+			r.waiting(1)
+			r.clock.Step(fast)
+			r.waiting(1)
+		}
+		return r.clock.Since(start)
+	}
+	It("takes an older configuration for normal for five seconds, and tells when it no longer is", func() {
+		e := newEnvoy(answer(200, configHash, "aaaa"))
+		plan := testPlan(e.target("eg/e1"))
+		r := newRig(Options{}).start()
+		r.Set(key, plan)
+		r.woken()
+		r.waiting(1)
+		Expect(r.outcomes(plan)).To(Equal([]conditions.ProbeOutcome{conditions.ProbeStale}))
+		Expect(fresh(r, plan)).To(BeTrue())
+		Expect(until(r, func() bool { return !fresh(r, plan) })).To(BeNumerically("~", normalFor, fast))
+		r.woken()
+
+		By("keeping to it over another plan with the same right answer")
+		other := plan
+		other.Agreement++
+		r.Set(key, other)
+		Expect(fresh(r, other)).To(BeFalse())
+	})
+	It("takes it for normal while replicas are replaced, and five seconds more", func() {
+		e := newEnvoy(answer(200, "aaaa", routeHash))
+		plan := testPlan(e.target("eg/e1"))
+		plan.RollingOut = true
+		r := newRig(Options{}).start()
+		r.drain()
+		r.Set(key, plan)
+		start := r.clock.Now()
+		until(r, func() bool { return r.clock.Since(start) > 2*normalFor })
+		Expect(fresh(r, plan)).To(BeTrue())
+
+		plan.RollingOut = false
+		r.Set(key, plan)
+		Expect(until(r, func() bool { return !fresh(r, plan) })).To(BeNumerically("~", normalFor, lateInterval))
+	})
+	It("takes it for a fault at once where nothing changed", func() {
+		e := newEnvoy(right)
+		plan := testPlan(e.target("eg/e1"))
+		r := newRig(Options{}).start()
+		r.drain()
+		r.Set(key, plan)
+		r.waiting(1)
+		e.answers(answer(200, "aaaa", routeHash))
+		r.clock.Step(slow)
+		Eventually(func() []conditions.ProbeOutcome { return r.outcomes(plan) }, soon).
+			Should(Equal([]conditions.ProbeOutcome{conditions.ProbeStale}))
+		Expect(fresh(r, plan)).To(BeFalse())
 	})
 })

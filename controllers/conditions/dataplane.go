@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 )
 
@@ -78,12 +80,14 @@ func isOf(probe Probe, p Parent) bool {
 
 // probesFound sums up probes.
 func probesFound(probes []Probe) verdict {
-	for _, bad := range badOutcomes {
-		if messages := messagesOf(probes, bad.outcome); len(messages) > 0 {
-			return no(bad.reason, list(messages))
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
+		for _, bad := range badOutcomes {
+			if messages := messagesOf(probes, bad.outcome, status == metav1.ConditionUnknown); len(messages) > 0 {
+				return verdict{status, bad.reason, list(messages)}
+			}
 		}
 	}
-	if messages := messagesOf(probes, ProbeImpossible); len(messages) > 0 {
+	if messages := messagesOf(probes, ProbeImpossible, false); len(messages) > 0 {
 		return notPossible(list(messages))
 	}
 	verified := map[string]bool{}
@@ -103,11 +107,11 @@ func probesFound(probes []Probe) verdict {
 	return yes(v1alpha1.ReasonVerified, "every ready Envoy answers with the current configuration")
 }
 
-// messagesOf are what the probes of an outcome tell.
-func messagesOf(probes []Probe, outcome ProbeOutcome) []string {
+// messagesOf are what the probes of an outcome tell, the fresh ones or the others.
+func messagesOf(probes []Probe, outcome ProbeOutcome, fresh bool) []string {
 	var messages []string
 	for _, p := range probes {
-		if p.Outcome == outcome {
+		if p.Outcome == outcome && p.Fresh == fresh {
 			messages = append(messages, fmt.Sprintf("%s (%s) %s", who(p), at(p), p.Detail))
 		}
 	}

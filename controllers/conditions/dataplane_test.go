@@ -74,6 +74,15 @@ var _ = DescribeTable("DataPlaneVerified", check,
 		dataPlaneIs(isFalse, v1alpha1.ReasonUnexpectedAnswer, "Envoy eg/envoy-2", "answered 404")),
 	Entry("is False when an Envoy answers with an older configuration", also(ProbeStale, "hash a instead of b"),
 		dataPlaneIs(isFalse, v1alpha1.ReasonStaleConfiguration, "Envoy eg/envoy-2", "hash a instead of b")),
+	Entry("is Unknown while an older configuration is normal", func(o *Observation) {
+		also(ProbeStale, "hash a instead of b")(o)
+		o.Canary.Probes[len(o.Canary.Probes)-1].Fresh = true
+	}, dataPlaneIs(isUnknown, v1alpha1.ReasonStaleConfiguration, "Envoy eg/envoy-2", "hash a instead of b")),
+	Entry("is False for what is wrong beside what is normal", func(o *Observation) {
+		also(ProbeWrong, "answered 404")(o)
+		o.Canary.Probes[len(o.Canary.Probes)-1].Fresh = true
+		also(ProbeStale, "hash a instead of b")(o)
+	}, dataPlaneIs(isFalse, v1alpha1.ReasonStaleConfiguration, "hash a instead of b")),
 	Entry("names what hides the others first", func(o *Observation) {
 		also(ProbeStale, "stale")(o)
 		also(ProbeWrong, "wrong")(o)

@@ -54,6 +54,10 @@ func extProcAvailable(o Observation) verdict {
 	}
 }
 
+// RolledOut says that the current configuration is all that the external processor
+// runs.
+func RolledOut(o Observation) bool { return extProcAvailable(o).isTrue() }
+
 // enough is how many replicas have to be ready: half of them, so that the loss
 // of a node, which the others carry, is no alarm.
 func enough(replicas int32) int32 {

@@ -151,6 +151,9 @@ type Probe struct {
 	// Detail says in words what came instead of the canary's answer, without
 	// anything of the answer's body; empty when verified.
 	Detail string
+	// Fresh says that a change is so recent, or still rolling out, that such an answer
+	// is normal: nothing is wrong yet.
+	Fresh bool
 }
 
 // UpstreamOutcome classifies what came back from TARS through an Envoy.

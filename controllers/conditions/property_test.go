@@ -55,6 +55,7 @@ var withoutEvidence = map[string]func(*Observation){
 	"no canary":                func(o *Observation) { o.Canary = nil },
 	"empty canary":             func(o *Observation) { o.Canary.Probes = nil },
 	"pending canary":           func(o *Observation) { o.Canary.Probes[0].Outcome = ProbePending },
+	"fresh stale canary":       func(o *Observation) { o.Canary.Probes[0].Outcome, o.Canary.Probes[0].Fresh = ProbeStale, true },
 	"canary elsewhere":         func(o *Observation) { o.Canary.Probes[0].Gateway = "infra/other" },
 	"upstream not asked":       func(o *Observation) { o.Canary.Upstream = nil },
 	"upstream asked of others": func(o *Observation) { o.Canary.Upstream[0].Gateway = "infra/other" },
@@ -124,6 +125,7 @@ func changes() []func(*Observation) {
 	for _, outcome := range []ProbeOutcome{ProbeUnreachable, ProbeStale} {
 		all = append(all, also(outcome, "detail"))
 	}
+	all = append(all, func(o *Observation) { o.Canary.Probes[len(o.Canary.Probes)-1].Fresh = true })
 	for _, fault := range reachFaults {
 		all = append(all, func(o *Observation) {
 			o.Canary.Upstream[0].Reach = UpstreamVerdict{fault.outcome, "said Bearer " + planted}
