@@ -21,16 +21,20 @@ type tarsBody struct {
 }
 
 type tarsError struct {
-	Code any `json:"code"`
+	Code any
+	// own says that it has the form of TARS's errors, an object with a code or a
+	// message. An error of another form is one all the same, of somebody else.
+	own bool
 }
 
-// UnmarshalJSON takes an error of any form: that there is one is what counts.
+// UnmarshalJSON takes an error of any form.
 func (e *tarsError) UnmarshalJSON(data []byte) error {
 	var form struct {
-		Code any `json:"code"`
+		Code    any     `json:"code"`
+		Message *string `json:"message"`
 	}
 	if json.Unmarshal(data, &form) == nil {
-		e.Code = form.Code
+		e.Code, e.own = form.Code, form.Code != nil || form.Message != nil
 	}
 	return nil
 }
@@ -61,7 +65,7 @@ func classifyTARS(method string, status int, header http.Header, body []byte) up
 	var parsed tarsBody
 	known := len(body) <= maxListBytes && json.Unmarshal(body, &parsed) == nil
 	if status >= http.StatusMultipleChoices {
-		return classifyStatus(status, header, known && parsed.Error != nil)
+		return classifyStatus(status, header, known && parsed.Error != nil && parsed.Error.own)
 	}
 	switch {
 	case known && parsed.Error != nil:
