@@ -218,6 +218,20 @@ func checkInvariants(o *Observation) {
 	}
 }
 
+// checkAfter makes changes to what is all good, and says whether it still is.
+func checkAfter(made []func(*Observation)) bool {
+	GinkgoHelper()
+	o := good()
+	plantKey(o)
+	for _, change := range made {
+		tryTo(change, o)
+	}
+	before := o.Route.DeepCopy()
+	checkInvariants(o)
+	Expect(o.Route).To(Equal(before), "the observation is not changed")
+	return meta.IsStatusConditionTrue(Compute(*o), v1alpha1.ConditionReady)
+}
+
 // blockingTypes are those of the conditions that Ready has to wait for.
 func blockingTypes(o *Observation, computed []metav1.Condition) []string {
 	informational := o.Backend.Spec.Readiness.DataPlane == v1alpha1.ReadinessInformational
@@ -275,15 +289,11 @@ var _ = Describe("Compute", func() {
 		all := changes()
 		ready := 0
 		for range rounds {
-			o := good()
-			plantKey(o)
+			var made []func(*Observation)
 			for range random.IntN(5) {
-				tryTo(all[random.IntN(len(all))], o)
+				made = append(made, all[random.IntN(len(all))])
 			}
-			before := o.Route.DeepCopy()
-			checkInvariants(o)
-			Expect(o.Route).To(Equal(before), "the observation is not changed")
-			if meta.IsStatusConditionTrue(Compute(*o), v1alpha1.ConditionReady) {
+			if checkAfter(made) {
 				ready++
 			}
 		}
