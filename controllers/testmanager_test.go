@@ -5,10 +5,12 @@ package controllers_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -31,6 +33,9 @@ type testManager struct {
 	logs       *syncBuffer
 	elected    <-chan struct{}
 	stop       func()
+	// die has the manager end without a word to the API server, as one whose node
+	// loses its power.
+	die func()
 }
 
 // startManager runs the manager with a stand-in for the prober. It looks after
@@ -45,14 +50,21 @@ func startManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testMa
 // launchManager starts a manager that may have to wait for its election.
 func launchManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testManager {
 	GinkgoHelper()
+	return launchManagerWith(cfg, p, func(*ctrl.Options) {}, namespaces...)
+}
+
+// launchManagerWith starts a manager with other options.
+func launchManagerWith(cfg *rest.Config, p *fakeProber, tune func(*ctrl.Options), namespaces ...string) *testManager {
+	GinkgoHelper()
 	scheme, err := manager.Scheme()
 	Expect(err).NotTo(HaveOccurred())
 	cacheOptions, err := controllers.CacheOptions(namespaces)
 	Expect(err).NotTo(HaveOccurred())
 	m := &testManager{requests: &requestLog{}, logs: &syncBuffer{}}
 	cfg = rest.CopyConfig(cfg)
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return &countingTransport{next, m.requests} })
-	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+	cut := &atomic.Bool{}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return &countingTransport{next, m.requests, cut} })
+	options := ctrl.Options{
 		Scheme: scheme, Cache: cacheOptions,
 		Logger:                        zap.New(zap.WriteTo(m.logs)),
 		Metrics:                       metricsserver.Options{BindAddress: "0"},
@@ -62,7 +74,9 @@ func launchManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testM
 		LeaderElectionNamespace:       leaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		Controller:                    config.Controller{SkipNameValidation: new(true)},
-	})
+	}
+	tune(&options)
+	mgr, err := ctrl.NewManager(cfg, options)
 	Expect(err).NotTo(HaveOccurred())
 	m.reconciler, err = controllers.NewTarsBackendReconciler(context.Background(), mgr, p, controllers.Settings{
 		AllowedEndpoints:       []string{"*.tetrate.ai", "tars.example.com"},
@@ -78,6 +92,11 @@ func launchManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testM
 		cancel()
 		Eventually(done).Should(Receive(BeNil()))
 	})
+	m.die = func() {
+		cut.Store(true)
+		cancel()
+		Eventually(done).Should(Receive())
+	}
 	m.elected = mgr.Elected()
 	return m
 }
@@ -86,9 +105,14 @@ func launchManager(cfg *rest.Config, p *fakeProber, namespaces ...string) *testM
 type countingTransport struct {
 	next http.RoundTripper
 	log  *requestLog
+	// cut: nothing gets through any more.
+	cut *atomic.Bool
 }
 
 func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.cut.Load() {
+		return nil, errors.New("the connection is cut")
+	}
 	send := t.next.RoundTrip
 	if s := sabotaged.next(r); s != nil {
 		send = func(r *http.Request) (*http.Response, error) { return s.fails(r, t.next.RoundTrip) }
