@@ -187,7 +187,7 @@ var _ = Describe("the prober", func() {
 	})
 
 	It("takes a good Envoy's silence for a fault the second time only", func() {
-		silent := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+		silent := hangUp
 		e := newEnvoy(right)
 		plan := testPlan(e.target("eg/e1"))
 		r := newRig(Options{}).start()

@@ -83,7 +83,7 @@ var _ = It("the prober asks the others while an Envoy is silent", func() {
 })
 
 var _ = It("the prober learns which Envoys are silent", func() {
-	e := newEnvoy(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	e := newEnvoy(hangUp)
 	r := newRig(Options{}).start()
 	r.drain()
 	r.Set(key, testPlan(e.target("eg/e1")))
@@ -93,3 +93,8 @@ var _ = It("the prober learns which Envoys are silent", func() {
 	r.clock.Step(fast)
 	Eventually(func() bool { return r.slots.isSilent(e.address) }, soon).Should(BeFalse(), "a wrong answer is one too")
 })
+
+// hangUp gives no answer.
+func hangUp(http.ResponseWriter, *http.Request) {
+	panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to hang up
+}

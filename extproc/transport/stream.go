@@ -50,7 +50,8 @@ func (s *Stream) Send(head, body []byte) error {
 		c.putHeaders(s.id, false, hpack.HeaderField{Name: ":status", Value: "200"}, contentType)
 	}
 	var prefix [prefixSize]byte
-	binary.BigEndian.PutUint32(prefix[1:], uint32(len(head)+len(body)))
+	size := len(head) + len(body)
+	binary.BigEndian.PutUint32(prefix[1:], uint32(size)) //nolint:gosec // maxMessage and the budget bound it
 	parts := [...][]byte{prefix[:], head, body}
 	if len(s.queue) > 0 {
 		s.keep(parts[:])
