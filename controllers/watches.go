@@ -149,7 +149,7 @@ func (w *watcher) startStatic(prober Prober) error {
 		p    []predicate.Predicate
 	}{
 		{"rivals", &v1alpha1.TarsBackend{}, w.byRivals(), []predicate.Predicate{predicate.GenerationChangedPredicate{}}},
-		{"source Secrets", metadataOf(kindSecret), w.byIndex(indexSecret, objectKey), nil},
+		{"source Secrets", metadataOf(kindSecret), queued(w.byIndex(indexSecret, objectKey), priorityKey, 0), nil},
 		{"CA ConfigMaps", metadataOf(kindConfigMap), w.byIndex(indexCA, objectKey), nil},
 		{"CustomResourceDefinitions", metadataOf(kindCRD), w.everyTarsBackend(), platformCRDsOnly()},
 		{"Namespaces", metadataOf(kindNamespace), w.inNamespace(), []predicate.Predicate{predicate.LabelChangedPredicate{}, w.lookedAfter()}},
@@ -158,7 +158,7 @@ func (w *watcher) startStatic(prober Prober) error {
 			return err
 		}
 	}
-	return w.watch("the canary", source.Channel(prober.Events(), &handler.EnqueueRequestForObject{}))
+	return w.watch("the canary", source.Channel(prober.Events(), queued(&handler.EnqueueRequestForObject{}, priorityUnderWay, 0)))
 }
 
 // startPlatform starts the watches that need the Gateway API's and Envoy
