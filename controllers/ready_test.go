@@ -81,7 +81,7 @@ var _ = Describe("A TarsBackend with everything in place", func() {
 		Expect(plan.RouteHash).To(Equal(w.routeHash(ctx, Default)))
 		Expect(plan.ConfigHash).To(Equal(w.current(ctx, Default).Status.ExtProc.ConfigHash))
 		Expect(plan.Path).To(HavePrefix("/v1/.well-known/tarsbackend/"))
-		Expect(plan.Agreement).To(Equal(60), "twenty answers for each of two replicas and one more")
+		Expect(plan.Agreement).To(Equal(36), "twelve answers for each of two replicas and one more")
 	})
 
 	DescribeTable("becomes Ready whatever comes last", func(ctx SpecContext, order []int) {
