@@ -24,11 +24,8 @@ import (
 const crowdEvidence = "docs/evidence/crowd.json"
 
 // wholeCrowd is the number of TarsBackends on a listener that docs/sizing.md
-// speaks of, shortCrowd the one of the suite's short form.
-const (
-	wholeCrowd = 100
-	shortCrowd = 4
-)
+// speaks of.
+const wholeCrowd = 100
 
 // crowdTimeout bounds the start of a whole crowd's pods on two cores.
 const crowdTimeout = 15 * time.Minute
@@ -156,12 +153,12 @@ func getNeighbour(client *http.Client, url string) error {
 	return nil
 }
 
-// crowdSize is how many TarsBackends E2E_CROWD asks for (make crowd), or a few.
+// crowdSize is how many TarsBackends E2E_CROWD asks for (make crowd).
 func crowdSize() int {
 	GinkgoHelper()
 	text := os.Getenv("E2E_CROWD")
 	if text == "" {
-		return shortCrowd
+		Skip("it takes long: make crowd")
 	}
 	n, err := strconv.Atoi(text)
 	Expect(err).NotTo(HaveOccurred(), "E2E_CROWD is a number")
@@ -193,15 +190,12 @@ var _ = Describe("A crowd on one listener", func() {
 		url := "http://" + forwardGateway(ctx, "crowd") + "/neighbour"
 		Eventually(func() error { return getNeighbour(http.DefaultClient, url) }).Should(Succeed())
 		pid := envoyProcess("crowd")
-		long, idle := 10*time.Second, eventuallyIdle
-		if whole < wholeCrowd {
-			long, idle = 2*time.Second, func() {}
-		}
+		const long = 10 * time.Second
 		measureNeighbour(url, pid, long) // to warm up
 
 		var figures []crowdFigures
 		note := func(n int, ready time.Duration) {
-			idle()
+			eventuallyIdle()
 			rounds := []crowdFigures{measureNeighbour(url, pid, long), measureNeighbour(url, pid, long), measureNeighbour(url, pid, long)}
 			slices.SortFunc(rounds, func(a, b crowdFigures) int { return cmp.Compare(a.CPU, b.CPU) })
 			f := rounds[1]
