@@ -4,7 +4,9 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -92,6 +94,9 @@ func (r *TarsBackendReconciler) apply(ctx context.Context, s *scope) (bool, erro
 			return false, err
 		}
 		present[i], err = r.live(ctx, s.name(), key)
+		if err == nil && present[i] != nil && !metav1.IsControlledBy(present[i], s.backend) {
+			present[i], err = r.readDirectly(ctx, s.name(), key, newest) // it may be gone already
+		}
 		if err != nil {
 			return false, err
 		}
@@ -162,11 +167,7 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 	if err != nil {
 		return err
 	}
-	body, err := IntentOf(obj, key.kind)
-	if err != nil {
-		return err
-	}
-	intent, data, err := hashOf(body)
+	intent, err := hashOf(obj)
 	if err != nil {
 		return err
 	}
@@ -174,10 +175,16 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 	if present != nil && remembered && before.intent == intent && !touched(before.object, present) {
 		return nil
 	}
+	body, err := IntentOf(obj, key.kind)
+	if err != nil {
+		return err
+	}
+	data, err := onlyNew(body)
 	if present != nil {
-		if data, err = onlyFor(present, body); err != nil {
-			return err
-		}
+		data, err = onlyFor(present, body)
+	}
+	if err != nil {
+		return err
 	}
 	answer, err := r.send(ctx, key, data)
 	if err != nil {
@@ -188,6 +195,9 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 		return err
 	}
 	if reclaimed {
+		if data, err = onlyFor(answer, body); err != nil {
+			return err
+		}
 		if answer, err = r.send(ctx, key, data); err != nil {
 			return err
 		}
@@ -200,11 +210,31 @@ func (r *TarsBackendReconciler) applyOne(ctx context.Context, s *scope, obj, pre
 // onlyFor is a body that the API server takes for this very object alone: what
 // someone else made under the name meanwhile must not become ours.
 func onlyFor(present client.Object, body map[string]any) ([]byte, error) {
+	return identified(body, map[string]any{"uid": string(present.GetUID())})
+}
+
+// versionOfNone is a resourceVersion that no object has: of the empty store.
+const versionOfNone = "1"
+
+// onlyNew is a body that the API server takes only where nothing has the name: what
+// exists has another version, which is a conflict (Kubernetes, server-side apply).
+func onlyNew(body map[string]any) ([]byte, error) {
+	return identified(body, map[string]any{"resourceVersion": versionOfNone})
+}
+
+// identified is a body with more metadata.
+func identified(body, more map[string]any) ([]byte, error) {
+	body = maps.Clone(body)
 	if metadata, ok := body["metadata"].(map[string]any); ok {
-		metadata["uid"] = string(present.GetUID())
+		metadata = maps.Clone(metadata)
+		maps.Copy(metadata, more)
+		body["metadata"] = metadata
 	}
-	_, data, err := hashOf(body)
-	return data, err
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("rendering an object: %w", err)
+	}
+	return data, nil
 }
 
 // send applies a body and returns the API server's answer.

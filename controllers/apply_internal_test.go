@@ -62,7 +62,10 @@ var _ = Describe("What is sent to the API server", func() {
 		Expect(r.applyOne(ctx, s, obj, nil)).To(Succeed())
 		Expect(sent).To(Equal([]map[string]any{{
 			"apiVersion": "v1", "kind": "ServiceAccount",
-			"metadata": map[string]any{"namespace": "ns", "name": "sa", "labels": map[string]any{"l": "1"}},
+			"metadata": map[string]any{
+				"namespace": "ns", "name": "sa", "labels": map[string]any{"l": "1"},
+				"resourceVersion": "1", // no object has it: only a new one is made
+			},
 		}}))
 	})
 

@@ -34,20 +34,25 @@ func (r *TarsBackendReconciler) keyOfChild(obj client.Object) (childKey, error) 
 //
 // The cache holds only objects with our label, and it may lag. So absence is
 // asked of the API server, and of what is present the later of the cache's
-// and the API server's last answer to us counts.
+// and the API server's last answer to us counts. What we never wrote it may tell as
+// of a moment ago: who writes what is absent by this makes it anew only (onlyNew).
 func (r *TarsBackendReconciler) live(ctx context.Context, owner types.NamespacedName, key childKey) (client.Object, error) {
 	cached, err := emptyOf(r.client.Scheme(), key.kind)
 	if err != nil {
 		return nil, err
 	}
+	remembered, ok := r.memory.get(owner, key)
 	err = r.children.Get(ctx, key.name, cached)
 	if apierrors.IsNotFound(err) {
-		return r.readDirectly(ctx, owner, key)
+		version := atHand
+		if ok {
+			version = remembered.object.GetResourceVersion()
+		}
+		return r.readDirectly(ctx, owner, key, version)
 	}
 	if err != nil {
 		return nil, attempt(err, "reading %s", key)
 	}
-	remembered, ok := r.memory.get(owner, key)
 	if !ok {
 		return cached, nil
 	}
@@ -61,12 +66,15 @@ func (r *TarsBackendReconciler) live(ctx context.Context, owner types.Namespaced
 	return cached, nil
 }
 
-func (r *TarsBackendReconciler) readDirectly(ctx context.Context, owner types.NamespacedName, key childKey) (client.Object, error) {
+// readDirectly asks the API server for an object as it was at a version or later.
+func (r *TarsBackendReconciler) readDirectly(
+	ctx context.Context, owner types.NamespacedName, key childKey, version string,
+) (client.Object, error) {
 	obj, err := emptyOf(r.client.Scheme(), key.kind)
 	if err != nil {
 		return nil, err
 	}
-	err = r.direct.Get(ctx, key.name, obj)
+	err = r.direct.Get(ctx, key.name, obj, notOlder(version))
 	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
 		r.memory.drop(owner, key)
 		return nil, nil

@@ -4,9 +4,11 @@ package controllers_test
 
 import (
 	"fmt"
+	"net/http"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -103,36 +105,38 @@ var _ = Describe("A child that someone", func() {
 
 var _ = Describe("An object that is not ours", func() {
 	DescribeTable("and has a child's name is left alone and named", func(ctx SpecContext, name string) {
-		By("learning what the child is called")
-		model := newWorld(ctx).ready(ctx)
-		child := model.find(ctx, Default, name)
-
-		w := newWorld(ctx)
-		foreign := &unstructured.Unstructured{Object: map[string]any{}}
-		foreign.SetGroupVersionKind(child.GroupVersionKind())
-		foreign.SetNamespace(w.namespace)
-		foreign.SetName(child.GetName())
-		for _, field := range []string{"spec", "data"} {
-			if v, ok := child.Object[field]; ok {
-				foreign.Object[field] = v
-			}
-		}
-		if child.GetKind() == "Service" {
-			unstructured.RemoveNestedField(foreign.Object, "spec", "clusterIP")
-			unstructured.RemoveNestedField(foreign.Object, "spec", "clusterIPs")
-		}
+		w, foreign := foreignWorld(ctx, name)
 		w.create(ctx, foreign)
 		version := foreign.GetResourceVersion()
 
 		w.create(ctx)
 		w.expectNotReady(ctx, v1alpha1.ConditionAccepted, v1alpha1.ReasonNameConflict,
-			fmt.Sprintf("%s %s/%s", child.GetKind(), w.namespace, child.GetName()), "delete or rename it")
+			fmt.Sprintf("%s %s/%s", foreign.GetKind(), w.namespace, foreign.GetName()), "delete or rename it")
 		Expect(w.children(ctx, Default)).To(BeEmpty(), "nothing is applied beside it")
 		Expect(w.get(ctx, foreign)).To(Succeed())
 		if !hasStatusWriter(name) {
 			Expect(foreign.GetResourceVersion()).To(Equal(version), "nobody wrote to it")
 		}
 		Expect(foreign.GetOwnerReferences()).To(BeEmpty())
+
+		By("healing once it is gone")
+		Expect(w.api.Delete(ctx, foreign)).To(Succeed())
+		w.expectReady(ctx)
+	}, guessableEntries())
+
+	DescribeTable("and takes a child's name between our look and our writing does not become ours", func(ctx SpecContext, name string) {
+		w, foreign := foreignWorld(ctx, name)
+		plural, _ := meta.UnsafeGuessKindToResource(foreign.GroupVersionKind())
+		sabotaged.plan(w.namespace, sabotage{
+			method: http.MethodPatch, only: "/" + plural.Resource + "/" + foreign.GetName(),
+			before: func() { w.create(ctx, foreign) },
+		})
+		w.create(ctx)
+		w.expectNotReady(ctx, v1alpha1.ConditionAccepted, v1alpha1.ReasonNameConflict,
+			fmt.Sprintf("%s %s/%s", foreign.GetKind(), w.namespace, foreign.GetName()))
+		Expect(w.get(ctx, foreign)).To(Succeed())
+		Expect(foreign.GetOwnerReferences()).To(BeEmpty())
+		Expect(foreign.GetLabels()).To(BeEmpty())
 
 		By("healing once it is gone")
 		Expect(w.api.Delete(ctx, foreign)).To(Succeed())
@@ -153,6 +157,31 @@ var _ = Describe("An object that is not ours", func() {
 		Expect(w.get(ctx, theirs)).To(Succeed())
 	})
 })
+
+// foreignWorld is a world to come, and an object of somebody else for it that has the
+// name of a child.
+func foreignWorld(ctx SpecContext, name string) (*world, *unstructured.Unstructured) {
+	GinkgoHelper()
+	By("learning what the child is called")
+	model := newWorld(ctx).ready(ctx)
+	child := model.find(ctx, Default, name)
+
+	w := newWorld(ctx)
+	foreign := &unstructured.Unstructured{Object: map[string]any{}}
+	foreign.SetGroupVersionKind(child.GroupVersionKind())
+	foreign.SetNamespace(w.namespace)
+	foreign.SetName(child.GetName())
+	for _, field := range []string{"spec", "data"} {
+		if v, ok := child.Object[field]; ok {
+			foreign.Object[field] = v
+		}
+	}
+	if child.GetKind() == "Service" {
+		unstructured.RemoveNestedField(foreign.Object, "spec", "clusterIP")
+		unstructured.RemoveNestedField(foreign.Object, "spec", "clusterIPs")
+	}
+	return w, foreign
+}
 
 // hasStatusWriter says whether the fakes write to objects of this kind.
 func hasStatusWriter(name string) bool {

@@ -36,10 +36,13 @@ type saboteur struct {
 type sabotage struct {
 	// countdown is how many requests are left before it.
 	countdown int
-	// only limits the requests to those whose path holds it; empty: all.
-	only string
+	// only limits the requests to those whose path holds it, and method to those of a
+	// method; empty: all.
+	only, method string
 	// lost: the request is carried out, and its answer is lost.
 	lost bool
+	// before: the request is carried out after this.
+	before func()
 	// code is the status of the answer in place of the API server's; 0: no
 	// answer at all.
 	code int
@@ -69,7 +72,8 @@ func (s *saboteur) next(r *http.Request) *sabotage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for namespace, p := range s.plans {
-		if p.hit != "" || !strings.Contains(r.URL.Path, "/namespaces/"+namespace+"/") || !strings.Contains(r.URL.Path, p.only) {
+		if p.hit != "" || !strings.Contains(r.URL.Path, "/namespaces/"+namespace+"/") || !strings.Contains(r.URL.Path, p.only) ||
+			(p.method != "" && p.method != r.Method) {
 			continue
 		}
 		p.countdown--
@@ -86,6 +90,10 @@ var errAnswerLost = errors.New("the answer was lost")
 
 // fails carries out a sabotage.
 func (p *sabotage) fails(r *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	if p.before != nil {
+		p.before()
+		return send(r)
+	}
 	if p.lost {
 		response, err := send(r)
 		if err != nil {

@@ -98,7 +98,7 @@ func (r *TarsBackendReconciler) stopTraffic(ctx context.Context, s *scope) error
 // deleteDerivedSecret takes the key away from Envoy Gateway.
 func (r *TarsBackendReconciler) deleteDerivedSecret(ctx context.Context, b *v1alpha1.TarsBackend) error {
 	key := childKey{kind: kindSecret, name: client.ObjectKey{Namespace: b.Namespace, Name: desired.CredentialSecretName(b)}}
-	secret, err := r.readDirectly(ctx, client.ObjectKeyFromObject(b), key)
+	secret, err := r.readDirectly(ctx, client.ObjectKeyFromObject(b), key, newest)
 	if err != nil || secret == nil || !metav1.IsControlledBy(secret, b) {
 		return err
 	}

@@ -198,12 +198,12 @@ func onlyKeysOf(all, keys map[string]string) map[string]string {
 	return kept
 }
 
-// hashOf identifies what is to be written.
-func hashOf(body map[string]any) (string, []byte, error) {
-	data, err := json.Marshal(body)
+// hashOf identifies what is to be written: all of an object, and so all of its intent.
+func hashOf(obj client.Object) (string, error) {
+	data, err := json.Marshal(obj)
 	if err != nil {
-		return "", nil, fmt.Errorf("rendering an object: %w", err)
+		return "", fmt.Errorf("rendering an object: %w", err)
 	}
 	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), data, nil
+	return hex.EncodeToString(sum[:]), nil
 }

@@ -25,9 +25,10 @@ const (
 	priorityKey = 2
 )
 
-// batched passes events about children on so late that those that come together lead to
-// one reconcile: Envoy Gateway writes the statuses of all children of a TarsBackend in a
-// row. No condition waits for it; it is the event that comes later.
+// batched passes events about children and of the canary on so late that those that come
+// together lead to one reconcile: Envoy Gateway writes the statuses of all children of a
+// TarsBackend in a row, and its Envoys answer at one time. No condition waits for it; it
+// is the event that comes later.
 func batched(h handler.EventHandler) handler.EventHandler {
 	return queued(h, priorityUnderWay, batchPause)
 }

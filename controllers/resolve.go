@@ -59,7 +59,7 @@ func (r *TarsBackendReconciler) resolvePlatform(ctx context.Context, s *scope) e
 // resolver looks references up in the manager's cache, and values of Secrets
 // and ConfigMaps, which the cache does not hold, at the API server.
 func (r *TarsBackendReconciler) resolver() Resolver {
-	return Resolver{Reader: r.client, Values: r.direct, Settings: r.settings}
+	return Resolver{Reader: r.client, Values: values{told: r.client, direct: r.direct}, Settings: r.settings}
 }
 
 // resolveCredential reads the key. A Secret that is gone means that its owner

@@ -40,7 +40,7 @@ const (
 	// one before.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Minute
-	// batchPause is how long an event about a child waits for others.
+	// batchPause is how long an event about a child, or of the canary, waits for others.
 	batchPause = 50 * time.Millisecond
 )
 
@@ -158,7 +158,7 @@ func (w *watcher) startStatic(prober Prober) error {
 			return err
 		}
 	}
-	return w.watch("the canary", source.Channel(prober.Events(), queued(&handler.EnqueueRequestForObject{}, priorityUnderWay, 0)))
+	return w.watch("the canary", source.Channel(prober.Events(), batched(&handler.EnqueueRequestForObject{})))
 }
 
 // startPlatform starts the watches that need the Gateway API's and Envoy

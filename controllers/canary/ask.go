@@ -5,106 +5,73 @@ package canary
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"syscall"
 	"time"
 
 	"github.com/tars-operator/tars-operator/controllers/conditions"
-	"github.com/tars-operator/tars-operator/extproc/config"
 )
 
-// maxHeaderBytes bounds an answer's headers. A canary's body is not read at all.
-const maxHeaderBytes = 32 << 10
+// maxBodyBytes bounds what is read of a canary's body, which only the next question
+// over the same connection needs read.
+const maxBodyBytes = 4 << 10
 
-// asker asks one question. It dials only what it is told to: no proxy, no
-// redirect, no name to resolve.
+// perConnection is how many questions of a row go over one connection: a new one for
+// each would cost several times what the question does, with TLS Envoy as well.
+const perConnection = 4
+
+// asker asks questions. It dials only what it is told to: no proxy, no redirect, no
+// name to resolve.
 type asker struct {
-	transport *http.Transport
-	dial      time.Duration
-	answer    time.Duration
-	now       func() time.Time
+	dial   time.Duration
+	answer time.Duration
+	now    func() time.Time
 }
 
-// newAsker makes an asker. It keeps no connection: a new one is what a new
-// client would get, it lands on any of Envoy's workers, and it cannot be one
-// that a draining listener still serves with an old configuration.
 func newAsker(dial, answer time.Duration) *asker {
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true)
-	return &asker{
-		dial:   dial,
-		answer: answer,
-		now:    time.Now,
-		transport: &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: dial, KeepAlive: -1}).DialContext,
-			TLSHandshakeTimeout:    dial,
-			DisableKeepAlives:      true,
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			Protocols:              protocols,
-		},
-	}
+	return &asker{dial: dial, answer: answer, now: time.Now}
 }
 
-// ask asks a target once. Verified here means that this one answer was right.
-func (a *asker) ask(ctx context.Context, plan Plan, t Target) state {
+// row asks a target up to n times over one connection, until an answer is not right.
+// Verified means that all were right.
+func (a *asker) row(ctx context.Context, plan Plan, t Target, n int) (s state) {
 	if _, err := netip.ParseAddrPort(t.Address); err != nil {
 		return state{conditions.ProbeUnreachable, "its address is not an IP address and a port"}
 	}
+	l := a.newLine(t)
+	defer l.close()
+	for i := range n {
+		if s = a.ask(ctx, plan, l, i == n-1); s.outcome != conditions.ProbeVerified {
+			break
+		}
+	}
+	return s
+}
+
+// ask asks one question of a row.
+func (a *asker) ask(ctx context.Context, plan Plan, l *line, last bool) state {
 	ctx, cancel := context.WithTimeout(ctx, a.answer)
 	defer cancel()
-	listener := newListenerTLS(t, a.now)
-	response, err := a.send(ctx, t, listener, question{method: http.MethodGet, path: plan.Path})
+	response, err := l.send(ctx, question{method: http.MethodGet, path: plan.Path, last: last, most: maxBodyBytes})
 	if err != nil {
-		return a.noAnswer(t, listener, err)
+		return a.noAnswer(l, err)
 	}
 	s := classify(plan, response.StatusCode, response.Header)
-	if err := response.Body.Close(); err != nil {
+	if err := l.finish(response, response.Body.Close()); err != nil {
 		return state{conditions.ProbeUnreachable, "closed the connection in the middle of its answer"}
 	}
-	if problem := listener.problem; problem != "" && s.outcome == conditions.ProbeVerified {
+	if problem := l.tls.problem; problem != "" && s.outcome == conditions.ProbeVerified {
 		return state{conditions.ProbeWrong, problem}
 	}
 	return s
 }
 
-// question is a request without a body.
-type question struct {
-	method, path string
-	// ticket lets it through to TARS; empty: none.
-	ticket string
-}
-
-// send asks a target a question.
-func (a *asker) send(ctx context.Context, t Target, listener *listenerTLS, q question) (*http.Response, error) {
-	u := &url.URL{Scheme: "http", Host: t.Address, Path: q.path, RawPath: q.path} // byte for byte
-	transport := a.transport
-	if t.TLS {
-		u.Scheme = "https"
-		transport = a.transport.Clone()
-		transport.TLSClientConfig = listener.config()
-	}
-	request := (&http.Request{
-		Method: q.method, URL: u, Host: t.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"User-Agent": {"tars-operator-canary"}, "Accept": {"application/json"}},
-	}).WithContext(ctx)
-	if q.ticket != "" {
-		request.Header.Set(config.HeaderProbe, q.ticket)
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, fmt.Errorf("asking %s: %w", t.Address, err)
-	}
-	return response, nil
-}
-
 // noAnswer words an error of the connection. The error's own text is not used:
 // it holds ports that change each time and bytes that came from the other end.
-func (a *asker) noAnswer(t Target, listener *listenerTLS, err error) state {
+func (a *asker) noAnswer(l *line, err error) state {
+	t := l.target
 	var op *net.OpError
 	dialing := errors.As(err, &op) && op.Op == "dial"
 	var timeout net.Error
@@ -123,7 +90,7 @@ func (a *asker) noAnswer(t Target, listener *listenerTLS, err error) state {
 		return state{conditions.ProbeUnreachable, "no answer within " + a.answer.String()}
 	case dialing:
 		return state{conditions.ProbeUnreachable, "the operator's pod cannot connect to it"}
-	case listener.wantsCertificate:
+	case l.tls.wantsCertificate:
 		return state{conditions.ProbeImpossible, "asks for a client certificate (ClientTrafficPolicy, tls.clientValidation), " +
 			"which the operator has none of"}
 	case t.TLS:

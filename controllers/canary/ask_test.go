@@ -3,7 +3,11 @@
 package canary
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,19 +18,20 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/tars-operator/tars-operator/controllers/conditions"
+	"github.com/tars-operator/tars-operator/extproc/config"
 )
 
 // stamp puts the external processor's stamp on an answer.
-func stamp(w http.ResponseWriter, config, route string) {
-	w.Header().Set("x-tarsbackend-config-hash", config)
+func stamp(w http.ResponseWriter, hash, route string) {
+	w.Header().Set("x-tarsbackend-config-hash", hash)
 	w.Header().Set("x-tarsbackend-route-hash", route)
 }
 
-// answer is a handler with a status and a stamp; an empty config: no stamp.
-func answer(status int, config, route string) http.HandlerFunc {
+// answer is a handler with a status and a stamp; an empty hash: no stamp.
+func answer(status int, hash, route string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		if config != "" {
-			stamp(w, config, route)
+		if hash != "" {
+			stamp(w, hash, route)
 		}
 		w.WriteHeader(status)
 	}
@@ -74,7 +79,7 @@ const answerTimeout = 50 * time.Millisecond
 
 var _ = Describe("one question", func() {
 	ask := func(ctx SpecContext, address string) state {
-		return newAsker(time.Second, 10*time.Second).ask(ctx, testPlan(), Target{Address: address, Host: "llm.example.com"})
+		return newAsker(time.Second, 10*time.Second).row(ctx, testPlan(), Target{Address: address, Host: "llm.example.com"}, 1)
 	}
 
 	It("has the plan's path byte for byte and the target's host, on a connection of its own, and follows no redirect", func(ctx SpecContext) {
@@ -88,15 +93,95 @@ var _ = Describe("one question", func() {
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		})
 		a := newAsker(time.Second, 10*time.Second)
-		Expect(a.transport.Proxy).To(BeNil())
 		plan := testPlan()
 		plan.Path = "/a!b(c)*;=/v1/canary"
 		for range 2 {
-			s := a.ask(ctx, plan, Target{Address: address, Host: "llm.example.com"})
+			s := a.row(ctx, plan, Target{Address: address, Host: "llm.example.com"}, 1)
 			Expect(s.outcome).To(Equal(conditions.ProbeWrong))
 		}
 		Expect(remotes).To(HaveLen(2))
 		Expect(remotes[0]).NotTo(Equal(remotes[1]))
+	})
+
+	It("comes in a row over one connection, which ends with the last", func(ctx SpecContext) {
+		var remotes []string
+		var last []bool
+		address := serve(func(w http.ResponseWriter, r *http.Request) {
+			remotes, last = append(remotes, r.RemoteAddr), append(last, r.Close)
+			right(w, r)
+			_, err := w.Write([]byte(`{"object":"list"}`)) // what is not read keeps the connection from the next question
+			Expect(err).NotTo(HaveOccurred())
+		})
+		s := newAsker(time.Second, 10*time.Second).row(ctx, testPlan(), Target{Address: address}, 3)
+		Expect(s.outcome).To(Equal(conditions.ProbeVerified))
+		Expect(remotes).To(HaveLen(3))
+		Expect(remotes).To(HaveEach(remotes[0]))
+		Expect(last).To(Equal([]bool{false, false, true}))
+	})
+	It("goes over a new connection where Envoy ended the one before", func(ctx SpecContext) {
+		connections := 0
+		address := converse(func(conn net.Conn) {
+			defer GinkgoRecover()
+			connections++
+			_, err := http.ReadRequest(bufio.NewReader(conn))
+			Expect(err).NotTo(HaveOccurred())
+			_, err = fmt.Fprintf(conn, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n%s: %s\r\n%s: %s\r\ncontent-length: 0\r\n\r\n",
+				config.HeaderConfigHash, configHash, config.HeaderRouteHash, routeHash)
+			Expect(errors.Join(err, conn.Close())).NotTo(HaveOccurred())
+		})
+		s := newAsker(time.Second, 10*time.Second).row(ctx, testPlan(), Target{Address: address}, 3)
+		Expect(s.outcome).To(Equal(conditions.ProbeVerified))
+		Expect(connections).To(Equal(3))
+	})
+	It("reads no more of an answer than it needs, and asks on", func(ctx SpecContext) {
+		asked := 0
+		address := serve(func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			right(w, r)
+			_, _ = w.Write(make([]byte, 1<<20)) //nolint:errcheck // who asks may have gone
+		})
+		s := newAsker(time.Second, 10*time.Second).row(ctx, testPlan(), Target{Address: address}, 3)
+		Expect(s.outcome).To(Equal(conditions.ProbeVerified))
+		Expect(asked).To(Equal(3))
+	})
+	It("ends with the context, in the middle of an answer too", func(ctx SpecContext) {
+		begun, done := make(chan struct{}), make(chan struct{})
+		address := serve(func(w http.ResponseWriter, r *http.Request) {
+			right(w, r)
+			Expect(http.NewResponseController(w).Flush()).To(Succeed())
+			close(begun)
+			<-done
+		})
+		DeferCleanup(func() { close(done) })
+		short, cancel := context.WithCancel(ctx)
+		go func() {
+			<-begun
+			cancel()
+		}()
+		s := newAsker(time.Second, time.Minute).row(short, testPlan(), Target{Address: address}, 1)
+		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
+	})
+	It("ends a row, and its connection, with the first answer that is not right", func(ctx SpecContext) {
+		asked, ended := 0, make(chan struct{})
+		address := converse(func(conn net.Conn) {
+			defer GinkgoRecover()
+			defer close(ended)
+			requests := bufio.NewReader(conn)
+			for _, hash := range []string{configHash, "aaaa"} {
+				_, err := http.ReadRequest(requests)
+				Expect(err).NotTo(HaveOccurred())
+				asked++
+				_, err = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%s: %s\r\n%s: %s\r\ncontent-length: 0\r\n\r\n",
+					config.HeaderConfigHash, hash, config.HeaderRouteHash, routeHash)
+				Expect(err).NotTo(HaveOccurred())
+			}
+			_, err := requests.ReadByte()
+			Expect(err).To(MatchError(io.EOF))
+		})
+		s := newAsker(time.Second, 10*time.Second).row(ctx, testPlan(), Target{Address: address}, 3)
+		Expect(s.outcome).To(Equal(conditions.ProbeStale))
+		Eventually(ended).Should(BeClosed())
+		Expect(asked).To(Equal(2))
 	})
 
 	DescribeTable("understands an answer", func(ctx SpecContext, handler http.HandlerFunc, outcome conditions.ProbeOutcome, detail string) {
@@ -144,7 +229,7 @@ var _ = Describe("one question", func() {
 			"refused the connection: its listener is not there yet, or gone"}))
 	})
 	It("knows who refuses connections to a Service", func(ctx SpecContext) {
-		s := newAsker(time.Second, answerTimeout).ask(ctx, testPlan(), Target{Service: "eg/envoy", Address: nobody()})
+		s := newAsker(time.Second, answerTimeout).row(ctx, testPlan(), Target{Service: "eg/envoy", Address: nobody()}, 1)
 		Expect(s.outcome).To(Equal(conditions.ProbeUnreachable))
 		Expect(s.detail).To(ContainSubstring("kube-proxy"))
 	})
@@ -152,12 +237,12 @@ var _ = Describe("one question", func() {
 		done := make(chan struct{})
 		address := serve(func(http.ResponseWriter, *http.Request) { <-done })
 		DeferCleanup(func() { close(done) })
-		s := newAsker(time.Second, answerTimeout).ask(ctx, testPlan(), Target{Address: address})
+		s := newAsker(time.Second, answerTimeout).row(ctx, testPlan(), Target{Address: address}, 1)
 		Expect(s).To(Equal(state{conditions.ProbeUnreachable, "no answer within 50ms"}))
 	})
 	It("understands a connection that is not made in time", func() {
 		a := newAsker(time.Second, time.Second)
-		s := a.noAnswer(Target{}, &listenerTLS{}, &net.OpError{Op: "dial", Err: context.DeadlineExceeded})
+		s := a.noAnswer(a.newLine(Target{}), &net.OpError{Op: "dial", Err: context.DeadlineExceeded})
 		Expect(s.detail).To(ContainSubstring("no connection within 1s"))
 		Expect(s.outcome).To(Equal(conditions.ProbeImpossible))
 	})

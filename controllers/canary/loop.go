@@ -81,12 +81,12 @@ func (p *Prober) isGood(o *object, t Target) bool {
 // agree asks until needed answers were right, or one was wrong.
 func (p *Prober) agree(ctx context.Context, plan Plan, t Target, needed int) state {
 	s := state{outcome: conditions.ProbePending}
-	for range max(1, needed) {
+	for right := 0; right < max(1, needed); right += perConnection {
 		release := p.slots.take(ctx, t.Address)
 		if release == nil {
 			return s
 		}
-		s = <-aside(func() state { return p.asker.ask(ctx, plan, t) })
+		s = <-aside(func() state { return p.asker.row(ctx, plan, t, min(perConnection, max(1, needed)-right)) })
 		release()
 		if ctx.Err() == nil {
 			p.slots.note(t.Address, isSilence(s.outcome))

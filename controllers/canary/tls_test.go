@@ -54,7 +54,7 @@ var _ = Describe("an HTTPS listener", func() {
 	now := time.Now()
 	hour := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
 	ask := func(ctx SpecContext, address, host string) state {
-		return newAsker(5*time.Second, 10*time.Second).ask(ctx, testPlan(), Target{Address: address, Host: host, TLS: true})
+		return newAsker(5*time.Second, 10*time.Second).row(ctx, testPlan(), Target{Address: address, Host: host, TLS: true}, 1)
 	}
 	It("is asked by its name, whoever signed its certificate", func(ctx SpecContext) {
 		s := ask(ctx, serveTLS(tls.NoClientCert, hour(-1), hour(1), "llm.example.com"), "llm.example.com")

@@ -39,7 +39,9 @@ func (a *asker) askUpstream(ctx context.Context, plan Plan, t Target, method str
 	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
 	defer cancel()
 	ticket := config.ProbeTicket(plan.Upstream.PassToken, hex.EncodeToString([]byte(rand.Text())), a.now())
-	response, err := a.send(ctx, t, newListenerTLS(t, a.now), question{method: method, path: plan.Path, ticket: ticket})
+	l := a.newLine(t)
+	defer l.close()
+	response, err := l.send(ctx, question{method: method, path: plan.Path, ticket: ticket, last: true, most: 2 * maxListBytes})
 	if err != nil {
 		if ctx.Err() != nil {
 			return upstreamAnswer{outcome: conditions.UpstreamTimeout, detail: "no answer within " + upstreamTimeout.String()}

@@ -16,6 +16,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -23,8 +25,22 @@ import (
 	"github.com/tars-operator/tars-operator/controllers/manager"
 )
 
-// user is the manager's in the API server.
-const user = "manager"
+// Users of the API server: the manager's, and that of everything else.
+const (
+	user  = "manager"
+	admin = "admin"
+)
+
+// token is what a user of this API server shows, which listens to nobody outside of
+// this machine.
+func token(user string) string { return "token-of-" + user }
+
+// as is the configuration of a client that shows a user's token.
+func (c *cluster) as(user string) *rest.Config {
+	config := rest.AnonymousClientConfig(c.env.Config)
+	config.BearerToken, config.QPS = token(user), -1
+	return config
+}
 
 // patience is for the start and the end of the API server.
 const patience = time.Minute
@@ -35,7 +51,9 @@ const auditPolicy = `{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages
 
 // cluster is an API server.
 type cluster struct {
-	env        *envtest.Environment
+	env *envtest.Environment
+	// admin is who may do everything. It shows a token, as the manager does: with a
+	// client certificate the API server would verify a signature for each request.
 	admin      *rest.Config
 	api        client.Client
 	folder     string
@@ -63,13 +81,16 @@ func startCluster(root string) (*cluster, error) {
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the audit policy: %w", err)
 	}
-	c.env.ControlPlane.GetAPIServer().Configure().
+	tokens := filepath.Join(folder, "tokens.csv")
+	if err := os.WriteFile(tokens, []byte(token(user)+","+user+",1\n"+token(admin)+","+admin+",2,system:masters\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("writing the tokens: %w", err)
+	}
+	c.env.ControlPlane.GetAPIServer().Configure().Set("token-auth-file", tokens).
 		Set("service-cluster-ip-range", "10.0.0.0/16").Set("advertise-address", envoyAddress).
 		Set("audit-policy-file", policy).Set("audit-log-path", c.auditLog()).Set("audit-log-mode", "blocking")
 	if err := c.start(); err != nil {
 		return nil, err
 	}
-	c.admin.QPS = -1
 	scheme, err := manager.Scheme()
 	if err != nil {
 		return nil, fmt.Errorf("the scheme: %w", err)
@@ -90,9 +111,10 @@ func (c *cluster) start() (err error) {
 	if err := os.Setenv("GOGC", strconv.Itoa(othersGC)); err != nil {
 		return fmt.Errorf("setting the API server's environment: %w", err)
 	}
-	if c.admin, err = c.env.Start(); err != nil {
+	if _, err = c.env.Start(); err != nil {
 		return fmt.Errorf("starting the API server: %w", err)
 	}
+	c.admin = c.as(admin)
 	if err := os.Unsetenv("GOGC"); err != nil {
 		return fmt.Errorf("setting the manager's environment: %w", err)
 	}
@@ -110,16 +132,14 @@ func (c *cluster) stop() error {
 
 // addUser makes the user that may do what the chart lets the manager do.
 func (c *cluster) addUser(root string) error {
-	u, err := c.env.AddUser(envtest.User{Name: user}, nil)
-	if err != nil {
-		return fmt.Errorf("adding a user: %w", err)
-	}
-	kubeconfig, err := u.KubeConfig()
-	if err != nil {
-		return fmt.Errorf("a kubeconfig: %w", err)
-	}
+	config := c.as(user)
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[user] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	kubeconfig.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: config.BearerToken}
+	kubeconfig.Contexts[user] = &clientcmdapi.Context{Cluster: user, AuthInfo: user}
+	kubeconfig.CurrentContext = user
 	c.kubeconfig = filepath.Join(c.folder, "kubeconfig")
-	if err := os.WriteFile(c.kubeconfig, kubeconfig, 0o600); err != nil {
+	if err := clientcmd.WriteToFile(*kubeconfig, c.kubeconfig); err != nil {
 		return fmt.Errorf("writing a kubeconfig: %w", err)
 	}
 	role, leader := &rbacv1.ClusterRole{}, &rbacv1.Role{}

@@ -29,7 +29,8 @@ import (
 const egController = gatewayv1.GatewayController("gateway.envoyproxy.io/gatewayclass-controller")
 
 // platform plays Envoy Gateway and the Deployment controller: it writes the statuses
-// that they would where all is well. Its cache is what the stub of the Envoys goes by.
+// that they would where all is well. Its cache is what the stub of the Envoys goes by,
+// and gives out its objects themselves: copies would cost what the manager needs.
 type platform struct {
 	cache client.Reader
 	api   client.Client
@@ -44,7 +45,7 @@ func startPlatform(ctx context.Context, c *cluster) (*platform, error) {
 	}
 	mgr, err := ctrl.NewManager(c.admin, ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields(), DefaultUnsafeDisableDeepCopy: new(true)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the stub of Envoy Gateway: %w", err)
@@ -97,14 +98,19 @@ func keep[T client.Object](mgr ctrl.Manager, kind T, set func(context.Context, T
 		}))
 }
 
-// write sets a status where it differs.
+// write sets a status where it differs. What an answer is read into is a copy: the
+// maps and lists of obj are the cache's.
 func (p *platform) write(ctx context.Context, obj client.Object, at, want any) error {
 	before := reflect.ValueOf(at).Elem()
 	if equality.Semantic.DeepEqual(before.Interface(), want) {
 		return nil
 	}
 	before.Set(reflect.ValueOf(want))
-	return p.api.Status().Update(ctx, obj)
+	changed, ok := obj.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("a copy of %T is another type", obj)
+	}
+	return p.api.Status().Update(ctx, changed)
 }
 
 func good(generation int64, kinds ...string) []metav1.Condition {

@@ -19,8 +19,8 @@ import (
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
 )
 
-// look is how often the cluster is looked at.
-const look = 250 * time.Millisecond
+// look is how often the cluster is looked at. Each look goes through all TarsBackends.
+const look = 500 * time.Millisecond
 
 // settled is how long nothing may have been written before the rest is measured:
 // longer than the pause between two questions to an Envoy.
