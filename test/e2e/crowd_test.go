@@ -6,7 +6,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -142,27 +144,35 @@ func measureNeighbour(url string, pid int, seconds time.Duration) crowdFigures {
 	}
 }
 
+// getNeighbour reads all of an answer: otherwise its connection ended, and thousands of
+// them a second leave no port for the next.
 func getNeighbour(client *http.Client, url string) error {
 	resp, err := client.Get(url)
 	if err != nil {
 		return err
 	}
-	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the neighbour answered %d: %w", resp.StatusCode, err)
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return fmt.Errorf("reading the neighbour's answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK || string(body) != "hello" {
+		return fmt.Errorf("the neighbour answered %d, %d bytes", resp.StatusCode, len(body))
 	}
 	return nil
 }
 
-// crowdSize is how many TarsBackends E2E_CROWD asks for (make crowd).
-func crowdSize() int {
+// crowdSize is how many TarsBackends E2E_CROWD asks for (make crowd), and how long each
+// measurement takes. Without it a few show that it works, on a machine that has other
+// work.
+func crowdSize() (n int, long time.Duration, idle bool) {
 	GinkgoHelper()
 	text := os.Getenv("E2E_CROWD")
 	if text == "" {
-		Skip("it takes long: make crowd")
+		return 4, time.Second, false
 	}
 	n, err := strconv.Atoi(text)
 	Expect(err).NotTo(HaveOccurred(), "E2E_CROWD is a number")
-	return n
+	return n, 10 * time.Second, true
 }
 
 // crowdManifests are those of some TarsBackends whose pods this machine can hold.
@@ -180,7 +190,7 @@ func crowdManifests(namespace string, from, to int) string {
 
 var _ = Describe("A crowd on one listener", func() {
 	It("costs the other apps of the listener what docs/sizing.md says", func(ctx SpecContext) {
-		whole := crowdSize()
+		whole, long, idle := crowdSize()
 		namespace := newNamespace("crowd")
 		apply(gatewayNamespace, gatewayManifest("crowd")+"---"+neighbourManifest)
 		DeferCleanup(func() {
@@ -190,12 +200,13 @@ var _ = Describe("A crowd on one listener", func() {
 		url := "http://" + forwardGateway(ctx, "crowd") + "/neighbour"
 		Eventually(func() error { return getNeighbour(http.DefaultClient, url) }).Should(Succeed())
 		pid := envoyProcess("crowd")
-		const long = 10 * time.Second
 		measureNeighbour(url, pid, long) // to warm up
 
 		var figures []crowdFigures
 		note := func(n int, ready time.Duration) {
-			eventuallyIdle()
+			if idle {
+				eventuallyIdle()
+			}
 			rounds := []crowdFigures{measureNeighbour(url, pid, long), measureNeighbour(url, pid, long), measureNeighbour(url, pid, long)}
 			slices.SortFunc(rounds, func(a, b crowdFigures) int { return cmp.Compare(a.CPU, b.CPU) })
 			f := rounds[1]
