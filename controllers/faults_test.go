@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -41,6 +42,8 @@ type sabotage struct {
 	only, method string
 	// lost: the request is carried out, and its answer is lost.
 	lost bool
+	// always: all that come after it fail too.
+	always bool
 	// before: the request is carried out after this.
 	before func()
 	// code is the status of the answer in place of the API server's; 0: no
@@ -72,7 +75,7 @@ func (s *saboteur) next(r *http.Request) *sabotage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for namespace, p := range s.plans {
-		if p.hit != "" || !strings.Contains(r.URL.Path, "/namespaces/"+namespace+"/") || !strings.Contains(r.URL.Path, p.only) ||
+		if (p.hit != "" && !p.always) || !strings.Contains(r.URL.Path, "/namespaces/"+namespace+"/") || !strings.Contains(r.URL.Path, p.only) ||
 			(p.method != "" && p.method != r.Method) {
 			continue
 		}
@@ -207,6 +210,68 @@ var _ = It("A status that somebody else wrote meanwhile is written again, which 
 	for line := range strings.Lines(running.logs.String()) {
 		Expect(line).NotTo(And(ContainSubstring(w.namespace), ContainSubstring("Reconciler error")))
 	}
+})
+
+var _ = Describe("Readiness", func() {
+	// said tells what a TarsBackend said of Ready in its status, from now on.
+	said := func(ctx context.Context, w *world) func() []string {
+		GinkgoHelper()
+		c, err := client.NewWithWatch(admin, client.Options{Scheme: api.Scheme()})
+		Expect(err).NotTo(HaveOccurred())
+		events, err := c.Watch(ctx, &v1alpha1.TarsBackendList{}, client.InNamespace(w.namespace))
+		Expect(err).NotTo(HaveOccurred())
+		var all []string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for e := range events.ResultChan() {
+				if b, ok := e.Object.(*v1alpha1.TarsBackend); ok {
+					ready := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionReady)
+					all = append(all, string(ready.Status)+" "+ready.Reason)
+				}
+			}
+		}()
+		return func() []string {
+			events.Stop()
+			<-done
+			return all
+		}
+	}
+	// spoil takes a label off a child, which only a request to the API server mends.
+	spoil := func(ctx SpecContext, w *world) {
+		GinkgoHelper()
+		patch := []byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`)
+		Expect(w.api.Patch(ctx, w.find(ctx, Default, "Service tars-extproc"), client.RawPatch(types.MergePatchType, patch))).To(Succeed())
+	}
+	mended := func(ctx SpecContext, w *world) {
+		GinkgoHelper()
+		Eventually(func(g Gomega) {
+			g.Expect(w.find(ctx, g, "Service tars-extproc").GetLabels()).To(HaveKey("app.kubernetes.io/managed-by"))
+		}).Should(Succeed())
+	}
+
+	It("stays while one request fails and the next does not", func(ctx SpecContext) {
+		w := newWorld(ctx).ready(ctx)
+		ended := said(ctx, w)
+		sabotaged.plan(w.namespace, sabotage{method: http.MethodPatch, only: "/services/", code: http.StatusInternalServerError})
+		spoil(ctx, w)
+		mended(ctx, w)
+		Expect(sabotaged.hit(w.namespace)).NotTo(BeEmpty())
+		w.expectReady(ctx)
+		Expect(ended()).To(HaveEach("True Ready"))
+	})
+	It("goes while all fail, and comes back", func(ctx SpecContext) {
+		w := newWorld(ctx).ready(ctx)
+		sabotaged.plan(w.namespace, sabotage{method: http.MethodPatch, only: "/services/", code: http.StatusInternalServerError, always: true})
+		spoil(ctx, w)
+		Eventually(func(g Gomega) {
+			g.Expect(w.condition(ctx, g, v1alpha1.ConditionReady)).To(And(
+				HaveField("Status", metav1.ConditionUnknown), HaveField("Reason", v1alpha1.ReasonReconcileError)))
+		}).Should(Succeed())
+		sabotaged.plan(w.namespace, sabotage{only: "nothing any more"})
+		mended(ctx, w)
+		w.expectReady(ctx)
+	})
 })
 
 // faultEntries are one for each failure, or one for all in turn.

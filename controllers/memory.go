@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,10 +46,30 @@ type memory struct {
 	// written are TarsBackends as the API server returned them when we wrote to
 	// them.
 	written map[types.NamespacedName]*v1alpha1.TarsBackend
+	// failing is since when every reconcile of a TarsBackend has failed.
+	failing map[types.NamespacedName]time.Time
 }
 
 func newMemory() *memory {
-	return &memory{byOwner: map[types.NamespacedName]map[childKey]applied{}, written: map[types.NamespacedName]*v1alpha1.TarsBackend{}}
+	return &memory{
+		byOwner: map[types.NamespacedName]map[childKey]applied{},
+		written: map[types.NamespacedName]*v1alpha1.TarsBackend{},
+		failing: map[types.NamespacedName]time.Time{},
+	}
+}
+
+// failed takes whether a reconcile failed, and says since when each has.
+func (m *memory) failed(owner types.NamespacedName, now time.Time, failed bool) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !failed {
+		delete(m.failing, owner)
+		return now
+	}
+	if _, ok := m.failing[owner]; !ok {
+		m.failing[owner] = now
+	}
+	return m.failing[owner]
 }
 
 func (m *memory) get(owner types.NamespacedName, key childKey) (applied, bool) {
@@ -94,6 +115,7 @@ func (m *memory) forget(owner types.NamespacedName) {
 	defer m.mu.Unlock()
 	delete(m.byOwner, owner)
 	delete(m.written, owner)
+	delete(m.failing, owner)
 }
 
 // wrote remembers a TarsBackend as the API server returned it.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -25,7 +26,7 @@ func (r *TarsBackendReconciler) writeStatus(ctx context.Context, s *scope, failu
 	}
 	before := s.backend.Status
 	after := s.statusAfter()
-	if reflect.DeepEqual(before, after) {
+	if r.bears(s, after) || reflect.DeepEqual(before, after) {
 		return nil
 	}
 	changed := s.backend.DeepCopy()
@@ -40,6 +41,20 @@ func (r *TarsBackendReconciler) writeStatus(ctx context.Context, s *scope, failu
 	r.memory.wrote(changed)
 	r.emitTransitions(changed, before.Conditions, after.Conditions)
 	return nil
+}
+
+// bears says that a failure is not told yet. What the API server refuses is tried again
+// within a fraction of a second, and a readiness that comes and goes with one request
+// would alarm people for nothing. That is for a TarsBackend which was Ready as it is
+// now, and of which nothing else is known to be wrong.
+func (r *TarsBackendReconciler) bears(s *scope, after v1alpha1.TarsBackendStatus) bool {
+	now := time.Now()
+	since := r.memory.failed(s.name(), now, s.seen.Failure != "")
+	was := meta.FindStatusCondition(s.backend.Status.Conditions, v1alpha1.ConditionReady)
+	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReady)
+	return s.seen.Failure != "" && now.Sub(since) < failureGrace &&
+		was != nil && was.Status == metav1.ConditionTrue && was.ObservedGeneration == s.backend.Generation &&
+		is.Status == metav1.ConditionUnknown && is.Reason == v1alpha1.ReasonReconcileError
 }
 
 // statusAfter is the status that follows from what was seen. Facts about the

@@ -40,6 +40,9 @@ const (
 	// one before.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Minute
+	// failureGrace is how long reconciles may fail before a Ready TarsBackend says so:
+	// some five attempts.
+	failureGrace = 2 * time.Second
 	// batchPause is how long an event about a child, or of the canary, waits for others.
 	batchPause = 50 * time.Millisecond
 )

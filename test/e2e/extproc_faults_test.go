@@ -111,6 +111,11 @@ var _ = Describe("The way to the external processor", Ordered, ContinueOnFailure
 			signal(syscall.SIGSTOP), signal(syscall.SIGCONT)),
 		Entry("packets between Envoy and the replicas that are dropped", []string{"EnvoyUnreachable", "UnexpectedAnswer"},
 			packets("--insert"), packets("--delete")),
+		Entry("a Deployment that somebody scales to nothing, which the operator mends", []string{"ExtProcNotAvailable", "UnexpectedAnswer"},
+			func(context.Context) {
+				kubectl("scale", "deployment", "-n", b.namespace, b.name+"-extproc", "--replicas=0")
+			},
+			func(context.Context) {}),
 	)
 
 	It("is told when another policy has the route", func() {

@@ -96,6 +96,11 @@ spec:
 		fmt.Fprintf(os.Stderr, "%s: noticed after %.1f s, Ready %.1f s after the mend\n", l.reason, noticed.Seconds(), time.Since(began).Seconds())
 		eventuallyServed(lab.base + b.prefix)
 	},
+		Entry("a Secret that is gone", link{
+			"ResolvedRefs", "SecretNotFound",
+			func(context.Context) { kubectl("delete", "secret", "-n", b.namespace, b.secretName()) },
+			func(context.Context) { apply(b.namespace, secretManifest(b.secretName(), linksKey)) },
+		}),
 		Entry("a key that TARS does not know", link{
 			"CredentialVerified", "KeyRejected", key("sk-unknown"), key(linksKey),
 		}),
