@@ -35,8 +35,10 @@
 //	                                   the rest stays            ext_proc words
 //	SecretKeyNotFound, InvalidSecret,  stay as they are          goes on with the
 //	PlaceholderKey                                               last good key
-//	CACertificateNotFound,             stay as they are; a new   goes on, trusting
-//	InvalidCACertificate               key is still written      the old CA
+//	CACertificateNotFound              stay as they are; a new   stops: 500, which
+//	                                   key is still written      ext_proc words
+//	InvalidCACertificate               the same                  goes on, trusting
+//	                                                             the old CA
 //	EnvoyGatewayNotInstalled, TooOld   the same                  as Envoy Gateway has it
 //	NameConflict                       nothing is applied        goes on as it was
 //

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -142,6 +143,40 @@ spec:
 			patch(`{"endpoint":{"tls":{"validation":{"caCertificateRefs":[{"group":"","kind":"ConfigMap","name":"foreign-ca"}]}}}}`), healed,
 		}),
 	)
+
+	It("ends where the ConfigMap of its authority is deleted, and goes on where it is spoilt; both are told", func(ctx SpecContext) {
+		ca := kubectl("get", "secret", "-n", shared.StandInNamespace, "tarsfake-tls",
+			"-o", `go-template={{index .data "ca.crt" | base64decode}}`)
+		create := func() { kubectl("create", "configmap", "-n", b.namespace, "own-ca", "--from-literal=ca.crt="+ca) }
+		create()
+		patch(`{"endpoint":{"tls":{"validation":{"caCertificateRefs":[{"group":"","kind":"ConfigMap","name":"own-ca"}]}}}}`)(ctx)
+		waitReady(b.namespace, b.name)
+		eventuallyServed(lab.base + b.prefix)
+		kubectl("delete", "configmap", "-n", b.namespace, "own-ca")
+		Eventually(func() string { return readyReason(b.namespace, b.name) }).Should(Equal("CACertificateNotFound"))
+		Eventually(func(g Gomega) {
+			a, err := ask(lab.base+b.prefix, chatBody(chatModel, "no authority", false), nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(a.Status).To(Equal(http.StatusServiceUnavailable), a.Body)
+			g.Expect(a.Body).To(ContainSubstring("route_not_ready"))
+		}).Should(Succeed())
+		create()
+		waitReady(b.namespace, b.name)
+		eventuallyServed(lab.base + b.prefix)
+		kubectl("patch", "configmap", "-n", b.namespace, "own-ca", "--type=merge", "-p", `{"data":{"ca.crt":"no certificate"}}`)
+		Eventually(func() string { return readyReason(b.namespace, b.name) }).Should(Equal("InvalidCACertificate"))
+		Consistently(func(g Gomega) { // Envoy refuses it, and keeps what it had
+			a, err := ask(lab.base+b.prefix, chatBody(chatModel, "the old authority", false), nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(a.Status).To(Equal(http.StatusOK), a.Body)
+		}).WithTimeout(3 * time.Second).Should(Succeed())
+		kubectl("delete", "configmap", "-n", b.namespace, "own-ca")
+		create()
+		waitReady(b.namespace, b.name)
+		eventuallyServed(lab.base + b.prefix)
+		healed(ctx)
+		waitReady(b.namespace, b.name)
+	})
 
 	It("tells the models that apps can ask for, and those that the key does not reach", func(ctx SpecContext) {
 		patch(`{"models":{"allow":["gpt-4o-mini","gpt-9"]}}`)(ctx)
