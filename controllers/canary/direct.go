@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/tars-operator/tars-operator/controllers/conditions"
 )
@@ -50,8 +53,10 @@ type direct struct {
 	now   func() time.Time
 	proxy func(*http.Request) (*url.URL, error)
 
-	mu   sync.Mutex
-	seen map[string]directSeen
+	// looks are under way: one for an endpoint, and none waits for another endpoint's.
+	looks singleflight.Group
+	mu    sync.Mutex
+	seen  map[string]directSeen
 }
 
 type directSeen struct {
@@ -69,19 +74,32 @@ func (d *direct) look(ctx context.Context, plan Upstream) directFound {
 		return directFound{}
 	}
 	id := fmt.Sprintf("%s %t %s", plan.Endpoint, plan.Private, plan.CA)
+	result, _, _ := d.looks.Do(id, func() (any, error) { //nolint:errcheck // it returns none
+		if found, ok := d.remembered(id); ok {
+			return found, nil
+		}
+		found := d.ask(ctx, plan)
+		if ctx.Err() == nil {
+			d.remember(id, found)
+		}
+		return found, nil
+	})
+	found, _ := result.(directFound) //nolint:errcheck // it is one
+	return found
+}
+
+func (d *direct) remembered(id string) (directFound, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if seen, ok := d.seen[id]; ok && d.now().Sub(seen.at) < directMemory {
-		return seen.found
-	}
-	for old, seen := range d.seen {
-		if d.now().Sub(seen.at) >= directMemory {
-			delete(d.seen, old)
-		}
-	}
-	found := d.ask(ctx, plan)
+	maps.DeleteFunc(d.seen, func(_ string, seen directSeen) bool { return d.now().Sub(seen.at) >= directMemory })
+	seen, ok := d.seen[id]
+	return seen.found, ok
+}
+
+func (d *direct) remember(id string, found directFound) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.seen[id] = directSeen{found, d.now()}
-	return found
 }
 
 func (d *direct) ask(ctx context.Context, plan Upstream) directFound {

@@ -3,7 +3,9 @@
 package canary
 
 import (
+	"context"
 	"encoding/pem"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -53,6 +55,24 @@ var _ = Describe("the operator's own look at the endpoint", func() {
 		d.look(ctx, plan)
 		Expect(asked.Load()).To(BeEquivalentTo(2))
 		Expect(d.seen).To(HaveLen(1))
+	})
+	It("keeps nobody waiting for another endpoint that is silent", func(ctx SpecContext) {
+		begun, done := make(chan struct{}), make(chan struct{})
+		silent := plan
+		silent.Endpoint = converse(func(net.Conn) {
+			close(begun)
+			<-done
+		})
+		looked := make(chan directFound, 1)
+		short, cancel := context.WithCancel(ctx)
+		go func() { looked <- d.look(short, silent) }()
+		Eventually(begun).Should(BeClosed())
+		Expect(d.look(ctx, plan)).To(Equal(directFound{reached: true}))
+		Expect(looked).NotTo(Receive())
+		cancel()
+		Eventually(looked).Should(Receive(Equal(directFound{})))
+		close(done)
+		Expect(d.seen).To(HaveLen(1), "what was broken off tells nothing")
 	})
 	It("does not find one that is not trusted, is gone, or is not named", func(ctx SpecContext) {
 		other := plan
