@@ -51,7 +51,7 @@ suites() {
   shift
   go run github.com/onsi/ginkgo/v2/ginkgo run -r \
     --race --randomize-all --fail-on-pending --fail-on-empty --keep-going \
-    --procs="${TEST_PROCS:-1}" --compilers=2 --timeout=30m --poll-progress-after=60s \
+    --procs="${TEST_PROCS:-1}" --compilers=2 --timeout=60m --poll-progress-after=60s \
     --output-dir="$reports" --junit-report="$report.xml" "$@"
 }
 status=0
