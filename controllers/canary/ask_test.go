@@ -240,6 +240,19 @@ var _ = Describe("one question", func() {
 		s := newAsker(time.Second, answerTimeout).row(ctx, testPlan(), Target{Address: address}, 1)
 		Expect(s).To(Equal(state{conditions.ProbeUnreachable, "no answer within 50ms"}))
 	})
+	It("understands silence after an answer over the same connection", func(ctx SpecContext) {
+		for range 20 {
+			asked := 0
+			address := serve(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked > 1 {
+					<-r.Context().Done() // who asks has hung up
+				}
+				right(w, r)
+			})
+			s := newAsker(time.Second, answerTimeout).row(ctx, testPlan(), Target{Address: address}, 2)
+			Expect(s).To(Equal(state{conditions.ProbeUnreachable, "no answer within 50ms"}))
+		}
+	})
 	It("understands a connection that is not made in time", func() {
 		a := newAsker(time.Second, time.Second)
 		s := a.noAnswer(a.newLine(Target{}), &net.OpError{Op: "dial", Err: context.DeadlineExceeded})

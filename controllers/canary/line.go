@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
@@ -56,7 +57,7 @@ type question struct {
 func (l *line) send(ctx context.Context, q question) (*http.Response, error) {
 	again := l.conn != nil
 	response, err := l.try(ctx, q)
-	if err != nil && again && ctx.Err() == nil {
+	if err != nil && again && ctx.Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		response, err = l.try(ctx, q)
 	}
 	return response, err

@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -43,7 +45,7 @@ func (a *asker) askUpstream(ctx context.Context, plan Plan, t Target, method str
 	defer l.close()
 	response, err := l.send(ctx, question{method: method, path: plan.Path, ticket: ticket, last: true, most: 2 * maxListBytes})
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) { // the connection's deadline is the same, and may be first
 			return upstreamAnswer{outcome: conditions.UpstreamTimeout, detail: "no answer within " + upstreamTimeout.String()}
 		}
 		return upstreamAnswer{stale: true}

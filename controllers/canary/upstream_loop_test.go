@@ -344,6 +344,18 @@ var _ = Describe("the prober, when TARS does not answer", func() {
 		r.verdicts(plan, served, served)
 		Expect(r.Report(key, plan).DirectReach).To(BeFalse(), "it is told only beside what it explains")
 	})
+	It("takes silence for silence, whichever clock tells of it first", func(ctx SpecContext) {
+		done := make(chan struct{})
+		b := newTARS(func(http.ResponseWriter, *http.Request) { <-done })
+		DeferCleanup(func() { close(done) })
+		plan := b.plan("one")
+		for range 50 {
+			short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+			a := newAsker(time.Second, time.Second).askUpstream(short, plan, plan.Targets[0], http.MethodHead)
+			cancel()
+			Expect(a.outcome).To(Equal(conditions.UpstreamTimeout))
+		}
+	})
 	It("takes an answer from before the current configuration for none", func() {
 		for _, hashes := range [][2]string{{"aaaa", routeHash}, {configHash, "aaaa"}, {"", ""}} {
 			b := newTARS(func(w http.ResponseWriter, r *http.Request) {

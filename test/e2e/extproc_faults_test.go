@@ -98,8 +98,12 @@ var _ = Describe("The way to the external processor", Ordered, ContinueOnFailure
 		eventuallyServed(lab.base + b.prefix)
 		began := time.Now()
 		breaks(ctx)
-		Eventually(func() string { return readyReason(b.namespace, b.name) }).WithTimeout(noticeTimeout).Should(BeElementOf(reasons))
-		noticed, reason := time.Since(began), readyReason(b.namespace, b.name)
+		var reason string
+		Eventually(func() string {
+			reason = readyReason(b.namespace, b.name)
+			return reason
+		}).WithTimeout(noticeTimeout).Should(BeElementOf(reasons))
+		noticed := time.Since(began)
 		began = time.Now()
 		mends(ctx)
 		Eventually(func() string { return readyReason(b.namespace, b.name) }).WithTimeout(healTimeout).Should(Equal("Ready"))
