@@ -3,6 +3,7 @@
 package canary
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -17,13 +18,27 @@ const MaxUpstreamRate = 25
 // nothing waits for ever.
 const urgentShare = 4
 
+// rank says which of those that wait have their turn first.
+type rank int
+
+// The first two are urgent; the last is what nobody waits for.
+const (
+	// rankAwaited is what is not known, or in doubt: traffic or a human waits for it.
+	rankAwaited rank = iota
+	// rankSettling asks again whether a good answer lasts. Of a thousand new keys each is
+	// asked for once before any is asked for twice.
+	rankSettling
+	rankRoutine
+)
+
 // pace gives out turns at a bounded rate: urgent ones first, and otherwise in the
 // order they were asked for. Whoever waits comes back when it was told to, and may
 // then be told to wait longer, because urgent ones came. The Prober's lock guards it.
 type pace struct {
 	every time.Duration
 	// free is when the next request may begin.
-	free            time.Time
+	free time.Time
+	// urgent holds what is awaited, and behind it what settles.
 	urgent, routine []*turn
 	// inARow counts urgent requests that began while routine ones waited.
 	inARow int
@@ -35,7 +50,7 @@ type pace struct {
 type turn struct {
 	// number is 0 for one that is in no queue.
 	number uint64
-	urgent bool
+	rank   rank
 	// at is when to come back. Who does not, for its Envoy keeps it waiting, leaves
 	// the queue so as to hold up nobody, and is next when it comes: late.
 	at   time.Time
@@ -48,19 +63,25 @@ func newPace(perSecond int) *pace {
 
 // wait is how long it is until the turn may be right, at which time to ask again;
 // 0: it is now, and over.
-func (p *pace) wait(now time.Time, t *turn, urgent bool) time.Duration {
+func (p *pace) wait(now time.Time, t *turn, r rank) time.Duration {
 	p.passOver(now)
-	if t.number != 0 && t.urgent != urgent {
+	if t.number != 0 && t.rank != r {
 		p.leave(t)
 	}
 	if t.number == 0 && !t.late {
 		p.given++
-		t.number, t.urgent = p.given, urgent
+		t.number, t.rank = p.given, r
+		index, _ := p.find(t)
 		queue := p.queueOf(t)
-		*queue = append(*queue, t)
+		*queue = slices.Insert(*queue, index, t)
 	}
-	at := p.free.Add(time.Duration(p.ahead(t)) * p.every)
-	if at.After(now) {
+	own, others := p.ahead(t)
+	at := p.free.Add(time.Duration(len(own)+len(others)) * p.every)
+	// Those ahead may sleep longer than they have to, because others left: they hold
+	// nobody up until they come.
+	due := func(other *turn) bool { return !other.at.After(now) }
+	idle := !p.free.After(now) && !slices.ContainsFunc(own, due) && !slices.ContainsFunc(others, due)
+	if at.After(now) && !idle {
 		t.at = at
 		return at.Sub(now)
 	}
@@ -68,26 +89,27 @@ func (p *pace) wait(now time.Time, t *turn, urgent bool) time.Duration {
 	return 0
 }
 
-// ahead is how many requests begin before a turn's, if no other comes.
-func (p *pace) ahead(t *turn) int {
+// ahead are those of its own queue and of the other one that begin before a turn, if no
+// other comes.
+func (p *pace) ahead(t *turn) (own, others []*turn) {
 	if t.late {
-		return 0
+		return nil, nil
 	}
 	index, _ := p.find(t)
-	if t.urgent {
-		return index + min(len(p.routine), (index+p.inARow)/urgentShare)
+	if t.rank == rankRoutine {
+		return p.routine[:index], p.urgent[:min(len(p.urgent), max(0, urgentShare*(index+1)-p.inARow))]
 	}
-	return index + min(len(p.urgent), max(0, urgentShare*(index+1)-p.inARow))
+	return p.urgent[:index], p.routine[:min(len(p.routine), (index+p.inARow)/urgentShare)]
 }
 
 func (p *pace) begin(now time.Time, t *turn) {
 	p.leave(t)
 	p.free = now.Add(p.every)
 	switch {
-	case !t.urgent:
+	case t.rank == rankRoutine:
 		p.inARow = 0
 	case len(p.routine) > 0:
-		p.inARow++
+		p.inARow = min(p.inARow+1, urgentShare)
 	}
 	*t = turn{}
 }
@@ -116,22 +138,15 @@ func (p *pace) passOver(now time.Time) {
 }
 
 func (p *pace) queueOf(t *turn) *[]*turn {
-	if t.urgent {
-		return &p.urgent
+	if t.rank == rankRoutine {
+		return &p.routine
 	}
-	return &p.routine
+	return &p.urgent
 }
 
-// find is where a turn is in its queue, which is in the order of numbers.
+// find is where a turn is in its queue, or where it would be.
 func (p *pace) find(t *turn) (int, bool) {
-	return slices.BinarySearchFunc(*p.queueOf(t), t.number, func(other *turn, number uint64) int {
-		switch {
-		case other.number < number:
-			return -1
-		case other.number > number:
-			return 1
-		default:
-			return 0
-		}
+	return slices.BinarySearchFunc(*p.queueOf(t), t, func(a, b *turn) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.number, b.number))
 	})
 }

@@ -71,7 +71,7 @@ func (d *day) until(end time.Duration) {
 		case d.now.Before(c.due):
 			c.wakes = c.due
 		default:
-			wait := d.pace.wait(d.now, c.turn, c.urgent())
+			wait := d.pace.wait(d.now, c.turn, c.rank(true))
 			c.wakes = d.now.Add(wait)
 			if wait == 0 {
 				d.ask(c)
@@ -161,46 +161,81 @@ var _ = Describe("the pace of the whole operator", func() {
 		}
 	})
 
+	It("asks for each of 1,000 keys that come one after the other before it asks for any again", func() {
+		d := newDay(1000, served)
+		const every = time.Second * (urgentShare + 2) / (urgentShare * MaxUpstreamRate) // a little less than urgent ones have
+		for i := range d.callers {
+			d.until(time.Duration(i) * every)
+			d.changeKey(i, served)
+		}
+		Expect(d.first).To(BeNumerically("<=", 500*time.Millisecond))
+		d.until(1000*every + 5*time.Minute)
+		for _, c := range d.callers {
+			Expect(c.settled).To(BeNumerically(">", len(settling)), "each is asked for again until it is settled")
+		}
+	})
+
 	Context("of a few", func() {
 		var p *pace
 		now := time.Unix(0, 0)
 		slots := func(n int) time.Duration { return time.Duration(n) * time.Second / MaxUpstreamRate }
 		BeforeEach(func() {
 			p = newPace(MaxUpstreamRate)
-			Expect(p.wait(now, &turn{}, false)).To(BeZero())
+			Expect(p.wait(now, &turn{}, rankRoutine)).To(BeZero())
 		})
 		It("pushes the routine ones back, and keeps their order", func() {
 			first, second, urgent := &turn{}, &turn{}, &turn{}
-			Expect(p.wait(now, first, false)).To(Equal(slots(1)))
-			Expect(p.wait(now, second, false)).To(Equal(slots(2)))
-			Expect(p.wait(now, urgent, true)).To(Equal(slots(1)))
-			Expect(p.wait(now, first, false)).To(Equal(slots(2)))
-			Expect(p.wait(now.Add(slots(1)), urgent, true)).To(BeZero())
-			Expect(p.wait(now.Add(slots(1)), second, false)).To(Equal(slots(2)))
-			Expect(p.wait(now.Add(slots(2)), first, false)).To(BeZero())
-			Expect(p.wait(now.Add(slots(3)), second, false)).To(BeZero())
+			Expect(p.wait(now, first, rankRoutine)).To(Equal(slots(1)))
+			Expect(p.wait(now, second, rankRoutine)).To(Equal(slots(2)))
+			Expect(p.wait(now, urgent, rankAwaited)).To(Equal(slots(1)))
+			Expect(p.wait(now, first, rankRoutine)).To(Equal(slots(2)))
+			Expect(p.wait(now.Add(slots(1)), urgent, rankAwaited)).To(BeZero())
+			Expect(p.wait(now.Add(slots(1)), second, rankRoutine)).To(Equal(slots(2)))
+			Expect(p.wait(now.Add(slots(2)), first, rankRoutine)).To(BeZero())
+			Expect(p.wait(now.Add(slots(3)), second, rankRoutine)).To(BeZero())
+		})
+		It("lets what settles wait for what is awaited, and not for what is routine", func() {
+			routine, settling, awaited, another := &turn{}, &turn{}, &turn{}, &turn{}
+			Expect(p.wait(now, routine, rankRoutine)).To(Equal(slots(1)))
+			Expect(p.wait(now, settling, rankSettling)).To(Equal(slots(1)))
+			Expect(p.wait(now, awaited, rankAwaited)).To(Equal(slots(1)))
+			Expect(p.wait(now, another, rankAwaited)).To(Equal(slots(2)))
+			Expect(p.wait(now, settling, rankSettling)).To(Equal(slots(3)))
+			Expect(p.wait(now, routine, rankRoutine)).To(Equal(slots(4)))
+			p.leave(awaited)
+			Expect(p.wait(now, settling, rankSettling)).To(Equal(slots(2)))
 		})
 		It("lets one that became urgent go first", func() {
 			first, second := &turn{}, &turn{}
-			p.wait(now, first, false)
-			Expect(p.wait(now, second, false)).To(Equal(slots(2)))
-			Expect(p.wait(now, second, true)).To(Equal(slots(1)))
+			p.wait(now, first, rankRoutine)
+			Expect(p.wait(now, second, rankRoutine)).To(Equal(slots(2)))
+			Expect(p.wait(now, second, rankAwaited)).To(Equal(slots(1)))
 		})
 		It("gives a turn that is given back to the next", func() {
 			first, second := &turn{}, &turn{}
-			p.wait(now, first, false)
-			p.wait(now, second, false)
+			p.wait(now, first, rankRoutine)
+			p.wait(now, second, rankRoutine)
 			p.leave(first)
-			Expect(p.wait(now, second, false)).To(Equal(slots(1)))
+			Expect(p.wait(now, second, rankRoutine)).To(Equal(slots(1)))
+		})
+		It("waits for nobody who sleeps on because those ahead left", func() {
+			first, second, third := &turn{}, &turn{}, &turn{}
+			p.wait(now, first, rankRoutine)
+			p.wait(now, second, rankRoutine)
+			p.wait(now, third, rankRoutine)
+			p.leave(first)
+			p.leave(second)
+			Expect(p.wait(now.Add(slots(1)), &turn{}, rankRoutine)).To(BeZero())
+			Expect(p.wait(now.Add(slots(2)), third, rankRoutine)).To(BeZero())
 		})
 		It("waits for nobody who does not come, and has them come first when they do", func() {
 			first, second, third := &turn{}, &turn{}, &turn{}
-			p.wait(now, first, false)
-			p.wait(now, second, false)
-			p.wait(now, third, false)
-			Expect(p.wait(now.Add(slots(2)+1), second, false)).To(BeZero())
-			Expect(p.wait(now.Add(slots(2)+1), first, false)).To(Equal(slots(1)))
-			Expect(p.wait(now.Add(slots(3)+1), first, false)).To(BeZero())
+			p.wait(now, first, rankRoutine)
+			p.wait(now, second, rankRoutine)
+			p.wait(now, third, rankRoutine)
+			Expect(p.wait(now.Add(slots(2)+1), second, rankRoutine)).To(BeZero())
+			Expect(p.wait(now.Add(slots(2)+1), first, rankRoutine)).To(Equal(slots(1)))
+			Expect(p.wait(now.Add(slots(3)+1), first, rankRoutine)).To(BeZero())
 		})
 	})
 })

@@ -32,7 +32,7 @@ func (p *Prober) askTARS(ctx context.Context, c conversation, s state) time.Dura
 		return p.opts.SlowInterval
 	}
 	for ctx.Err() == nil {
-		wait := p.untilTurn(ctx, u)
+		wait := p.untilTurn(ctx, c.plan.Upstream.Verify, u)
 		switch {
 		case wait == 0:
 			p.askOnce(ctx, c, u)
@@ -45,7 +45,7 @@ func (p *Prober) askTARS(ctx context.Context, c conversation, s state) time.Dura
 
 // untilTurn is how long it is until TARS may be asked; 0: now. A conversation that
 // another plan ended takes no turn: its place in the queue is no longer its own.
-func (p *Prober) untilTurn(ctx context.Context, u *upstream) time.Duration {
+func (p *Prober) untilTurn(ctx context.Context, verify bool, u *upstream) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.opts.Clock.Now()
@@ -55,7 +55,7 @@ func (p *Prober) untilTurn(ctx context.Context, u *upstream) time.Duration {
 	if now.Before(u.due) {
 		return u.due.Sub(now)
 	}
-	wait := p.pace.wait(now, u.turn, u.urgent())
+	wait := p.pace.wait(now, u.turn, u.rank(verify))
 	u.asking = wait == 0
 	return wait
 }

@@ -420,11 +420,11 @@ var _ = Describe("the prober's place in the queue", func() {
 	})
 	It("of a request that another plan cut short comes first", func() {
 		u := settled()
-		Expect(u.urgent()).To(BeFalse())
+		Expect(u.rank(true)).To(Equal(rankRoutine))
 		u.asking = true
-		Expect(u.urgent()).To(BeTrue())
+		Expect(u.rank(true)).To(Equal(rankAwaited))
 		u.hear(served)
-		Expect(u.urgent()).To(BeFalse())
+		Expect(u.rank(true)).To(Equal(rankRoutine))
 	})
 })
 
@@ -434,8 +434,8 @@ var _ = It("what is known before the operator started is asked for with no prece
 	plan.Trust = Trust{DataPlane: true, Upstream: true, Key: true}
 	r := newRig(Options{})
 	r.Set(key, plan)
-	Expect(r.objects[key].upstreams[plan.Targets[0]].urgent()).To(BeFalse())
+	Expect(r.objects[key].upstreams[plan.Targets[0]].rank(true)).To(Equal(rankRoutine))
 	plan.Upstream.Identity = "two"
 	r.Set(key, plan)
-	Expect(r.objects[key].upstreams[plan.Targets[0]].urgent()).To(BeTrue())
+	Expect(r.objects[key].upstreams[plan.Targets[0]].rank(true)).To(Equal(rankAwaited))
 })

@@ -145,11 +145,20 @@ func (u *upstream) ripen(plan Upstream) {
 // judged says that what fails has failed often enough to be a verdict.
 func (u *upstream) judged() bool { return max(u.failures, u.refusals) >= inARow }
 
-// urgent says that somebody waits for the next answer: for the first word on a
+// rank says who waits for the next answer: somebody does for the first word on a
 // change, or for whether a failure lasts. What is known to fail is routine, for
 // all TarsBackends may fail at a time, and a new key is to mend it.
-func (u *upstream) urgent() bool {
-	return !u.judged() && (u.fresh || u.asking || u.confirm || u.failures > 0 || u.refusals > 0)
+func (u *upstream) rank(verify bool) rank {
+	switch inDoubt := u.confirm || u.failures > 0 || u.refusals > 0; {
+	case u.judged():
+		return rankRoutine
+	case u.fresh && u.good(verify) && !inDoubt:
+		return rankSettling
+	case u.fresh, u.asking, inDoubt:
+		return rankAwaited
+	default:
+		return rankRoutine
+	}
 }
 
 func (u *upstream) takeReach(a upstreamAnswer) {
