@@ -49,22 +49,25 @@ func special(p []byte) uint64 {
 	return (((low - ones*0x21) &^ low) | ((slash - ones) &^ slash)) & highs
 }
 
+// escapes are the characters that make an escape with the backslash before them alone.
+var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
 // anyText returns the number of bytes at the beginning of p that are the inside of
 // a string: text and whole escapes.
 func anyText(p []byte) int {
 	i := 0
 	for {
+		if wide && len(p)-i >= 32 {
+			i += wideText(p[i:], &escapes)
+		}
 		i += plainText(p[i:])
 		if i+1 >= len(p) || p[i] != '\\' {
 			return i
 		}
-		switch p[i+1] {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		switch {
+		case escapes[p[i+1]]:
 			i += 2
-		case 'u':
-			if len(p)-i < len(`\u0000`) || !isHex(p[i+2]) || !isHex(p[i+3]) || !isHex(p[i+4]) || !isHex(p[i+5]) {
-				return i
-			}
+		case p[i+1] == 'u' && len(p)-i >= len(`\u0000`) && isHex(p[i+2]) && isHex(p[i+3]) && isHex(p[i+4]) && isHex(p[i+5]):
 			i += len(`\u0000`)
 		default:
 			return i
