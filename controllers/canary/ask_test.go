@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"time"
 
@@ -58,6 +59,7 @@ func converse(with func(net.Conn)) string {
 				return
 			}
 			with(c)
+			runtime.KeepAlive(c) // a connection that is not used any more would be closed
 		}
 	}()
 	return listener.Addr().String()

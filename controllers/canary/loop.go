@@ -27,6 +27,10 @@ const (
 	lateInterval = 2 * time.Second
 )
 
+// serviceShare is after how many questions to a verified Envoy the Service in front of it
+// is asked one: what goes wrong with it alone is rare.
+const serviceShare = 3
+
 // ask asks one target until ctx ends. It takes Agreement right answers back to
 // back to verify it; from then on one at a time has to stay right.
 func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t Target) {
@@ -49,6 +53,9 @@ func (p *Prober) ask(ctx context.Context, key types.NamespacedName, o *object, t
 		switch {
 		case s.outcome == conditions.ProbeVerified:
 			wait, needed, wrong = p.opts.SlowInterval, 1, 0
+			if t.Service != "" {
+				wait *= serviceShare
+			}
 		case wrong >= impatience:
 			wait, needed = lateInterval, o.plan.agreement(t)
 		default:

@@ -135,7 +135,7 @@ var _ = Describe("the prober", func() {
 		Eventually(e.asked.Load, soon).Should(BeEquivalentTo(5))
 	})
 
-	It("asks a Service a few times only: it proves the way, and each Envoy is asked by itself", func() {
+	It("asks a Service less than an Envoy: it proves the way, and each Envoy is asked by itself", func() {
 		e, way := newEnvoy(right), newEnvoy(right)
 		front := way.target("")
 		front.Service = "eg/envoy"
@@ -148,6 +148,12 @@ var _ = Describe("the prober", func() {
 		r.waiting(2)
 		Expect(e.asked.Load()).To(BeEquivalentTo(25))
 		Expect(way.asked.Load()).To(BeEquivalentTo(10))
+		for n := range int64(6) {
+			r.clock.Step(slow)
+			Eventually(e.asked.Load, soon).Should(Equal(25 + n + 1))
+			Eventually(way.asked.Load, soon).Should(Equal(10 + (n+1)/3))
+			r.waiting(2)
+		}
 	})
 
 	It("asks again fast after a wrong answer, and wants all answers anew", func() {
