@@ -26,7 +26,8 @@ const (
 	firstRefused = 10 * time.Second
 	lastRefused  = time.Minute
 	// staleInterval is after an answer that was not about the current
-	// configuration.
+	// configuration, which takes a moment to arrive everywhere; failedInterval once
+	// inARow of them came.
 	staleInterval = time.Second
 	// inARow is how many failures make a verdict.
 	inARow = 3
@@ -44,8 +45,9 @@ var doubting = []time.Duration{time.Second, 1500 * time.Millisecond}
 // upstream is what is known of the way to TARS through one Envoy.
 type upstream struct {
 	reach, key conditions.UpstreamVerdict
-	// failures and refusals count in a row.
-	failures, refusals int
+	// failures and refusals count in a row, and answers that were not about the current
+	// configuration.
+	failures, refusals, staled int
 	// settled is how many of the settling verifications are done.
 	settled int
 	// due is when to ask next, verifyDue when to ask for more than an answer.
@@ -105,9 +107,14 @@ func (u *upstream) take(now time.Time, method string, a upstreamAnswer, plan Ups
 	u.asking = false
 	defer u.ripen(plan)
 	if a.stale {
-		u.due = now.Add(staleInterval)
+		if u.staled++; u.staled < inARow {
+			u.due = now.Add(staleInterval)
+		} else {
+			u.due = now.Add(failedInterval)
+		}
 		return
 	}
+	u.staled = 0
 	if method == http.MethodHead && a.outcome == conditions.UpstreamUnexpected {
 		u.confirm, u.passing, u.due = true, a.passing, now
 		return

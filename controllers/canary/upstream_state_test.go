@@ -227,9 +227,16 @@ var _ = Describe("the way to TARS", func() {
 	})
 	It("counts nothing that is not about the current configuration", func() {
 		t := newTalk(true)
-		t.take(t.now, http.MethodGet, upstreamAnswer{stale: true}, t.plan)
+		stale := func() time.Duration {
+			t.take(t.now, http.MethodGet, upstreamAnswer{stale: true}, t.plan)
+			return t.due.Sub(t.now)
+		}
+		Expect([]time.Duration{stale(), stale(), stale(), stale()}).To(Equal([]time.Duration{
+			time.Second, time.Second, 5 * time.Second, 5 * time.Second,
+		}), "and does not go on fast for ever")
 		Expect(t.verdicts()).To(Equal([]conditions.UpstreamOutcome{pending, pending}))
-		Expect(t.due).To(Equal(t.now.Add(staleInterval)))
+		t.hear(served)
+		Expect(stale()).To(Equal(time.Second))
 	})
 
 	Context("without verification of the key", func() {
