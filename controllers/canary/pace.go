@@ -57,8 +57,8 @@ type turn struct {
 	late bool
 }
 
-func newPace(perSecond int) *pace {
-	return &pace{every: time.Second / time.Duration(perSecond)}
+func newPace() *pace {
+	return &pace{every: time.Second / MaxUpstreamRate}
 }
 
 // wait is how long it is until the turn may be right, at which time to ask again;
@@ -79,9 +79,15 @@ func (p *pace) wait(now time.Time, t *turn, r rank) time.Duration {
 	at := p.free.Add(time.Duration(len(own)+len(others)) * p.every)
 	// Those ahead may sleep longer than they have to, because others left: they hold
 	// nobody up until they come.
-	due := func(other *turn) bool { return !other.at.After(now) }
-	idle := !p.free.After(now) && !slices.ContainsFunc(own, due) && !slices.ContainsFunc(others, due)
-	if at.After(now) && !idle {
+	next := now
+	if p.free.After(now) {
+		next = p.free
+	}
+	due := func(other *turn) bool { return !other.at.After(next) }
+	if !slices.ContainsFunc(own, due) && !slices.ContainsFunc(others, due) {
+		at = p.free
+	}
+	if at.After(now) {
 		t.at = at
 		return at.Sub(now)
 	}

@@ -52,7 +52,7 @@ type day struct {
 
 func newDay(callers int, answer conditions.UpstreamOutcome) *day {
 	start := time.Unix(1_000_000, 0)
-	d := &day{pace: newPace(MaxUpstreamRate), start: start, now: start, asked: map[string]int{}}
+	d := &day{pace: newPace(), start: start, now: start, asked: map[string]int{}}
 	for range callers {
 		c := &caller{talk: newTalk(true), answer: answer, wakes: start}
 		c.vary, c.fresh = vary, false // all were there when the operator started
@@ -180,7 +180,7 @@ var _ = Describe("the pace of the whole operator", func() {
 		now := time.Unix(0, 0)
 		slots := func(n int) time.Duration { return time.Duration(n) * time.Second / MaxUpstreamRate }
 		BeforeEach(func() {
-			p = newPace(MaxUpstreamRate)
+			p = newPace()
 			Expect(p.wait(now, &turn{}, rankRoutine)).To(BeZero())
 		})
 		It("pushes the routine ones back, and keeps their order", func() {
@@ -203,7 +203,47 @@ var _ = Describe("the pace of the whole operator", func() {
 			Expect(p.wait(now, settling, rankSettling)).To(Equal(slots(3)))
 			Expect(p.wait(now, routine, rankRoutine)).To(Equal(slots(4)))
 			p.leave(awaited)
+			Expect(p.wait(now, another, rankAwaited)).To(Equal(slots(1)))
 			Expect(p.wait(now, settling, rankSettling)).To(Equal(slots(2)))
+		})
+		It("lets nobody overtake one whose turn has come", func() {
+			for _, r := range []rank{rankRoutine, rankSettling, rankAwaited} {
+				first := &turn{}
+				Expect(p.wait(now, first, r)).To(Equal(slots(1)))
+				Expect(p.wait(now.Add(slots(1)), &turn{}, r)).To(Equal(slots(1)))
+				Expect(p.wait(now.Add(slots(1)), &turn{}, rankRoutine)).To(BeNumerically(">", 0))
+				Expect(p.wait(now.Add(slots(1)), first, r)).To(BeZero())
+				*p = *newPace()
+				Expect(p.wait(now, &turn{}, rankRoutine)).To(BeZero())
+			}
+		})
+		It("has the urgent ones wait for no routine one that sleeps on", func() {
+			left, asleep := &turn{}, &turn{}
+			for range 10 {
+				p.wait(now, left, rankRoutine)
+			}
+			for range urgentShare {
+				p.wait(now, &turn{}, rankAwaited)
+			}
+			p.wait(now, asleep, rankRoutine) // for all of them
+			p.leave(left)
+			p.urgent, p.inARow = nil, urgentShare // their turns are over
+			urgent := &turn{}
+			Expect(p.wait(now, urgent, rankAwaited)).To(Equal(slots(1)), "and not two")
+			Expect(p.wait(now.Add(slots(1)), &turn{}, rankAwaited)).To(BeNumerically(">", 0), "it is not overtaken")
+			Expect(p.wait(now.Add(slots(1)), urgent, rankAwaited)).To(BeZero())
+		})
+		It("gives routine ones every fifth turn while urgent ones wait", func() {
+			routine := &turn{}
+			p.wait(now, routine, rankRoutine)
+			for n := range urgentShare {
+				at := now.Add(slots(n + 1))
+				Expect(p.wait(at, &turn{}, rankAwaited)).To(BeZero())
+				Expect(p.wait(at, routine, rankRoutine)).To(BeNumerically(">", 0))
+			}
+			at := now.Add(slots(urgentShare + 1))
+			Expect(p.wait(at, &turn{}, rankAwaited)).To(BeNumerically(">", 0))
+			Expect(p.wait(at, routine, rankRoutine)).To(BeZero())
 		})
 		It("lets one that became urgent go first", func() {
 			first, second := &turn{}, &turn{}

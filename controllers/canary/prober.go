@@ -143,7 +143,7 @@ func New(opts Options) *Prober {
 		slots: newSlots(opts.Concurrency, opts.Clock.Now),
 
 		upstreamSlots: make(chan struct{}, maxUpstreamRequests),
-		pace:          newPace(MaxUpstreamRate),
+		pace:          newPace(),
 		direct:        newDirect(opts.Clock.Now),
 
 		events:  make(chan event.GenericEvent),

@@ -56,7 +56,7 @@ func (p *Prober) untilTurn(ctx context.Context, verify bool, u *upstream) time.D
 		return u.due.Sub(now)
 	}
 	wait := p.pace.wait(now, u.turn, u.rank(verify))
-	u.asking = wait == 0
+	u.asking = u.asking || wait == 0 // until an answer comes
 	return wait
 }
 
@@ -153,6 +153,9 @@ func (p *Prober) firstUpstreams(old *object, plan Plan) map[Target]*upstream {
 			if before, ok := old.upstreams[t]; ok {
 				kept := *before
 				u = &kept // with its place in the queue
+				if !old.plan.sameAnswer(plan) {
+					u.forgetStale(p.opts.Clock.Now())
+				}
 				if old.plan.Upstream.Interval != plan.Upstream.Interval {
 					kept.verifyWithin(p.opts.Clock.Now(), plan.Upstream)
 				}

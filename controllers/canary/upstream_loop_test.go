@@ -418,7 +418,17 @@ var _ = Describe("the prober's place in the queue", func() {
 		Expect(number(second)).To(BeZero())
 		Expect(r.pace.urgent).To(BeEmpty())
 	})
-	It("of a request that another plan cut short comes first", func() {
+	It("of a request that another plan cut short comes first, however long it waits", func() {
+		r := newRig(Options{})
+		u := settled()
+		u.asking, u.due = true, r.clock.Now()
+		r.pace.free = r.clock.Now().Add(time.Second)
+		for range 3 {
+			Expect(r.untilTurn(context.Background(), true, u.upstream)).To(Equal(time.Second))
+			Expect(u.turn.rank).To(Equal(rankAwaited))
+		}
+	})
+	It("of a request that another plan cut short is urgent until an answer comes", func() {
 		u := settled()
 		Expect(u.rank(true)).To(Equal(rankRoutine))
 		u.asking = true

@@ -136,6 +136,14 @@ func (u *upstream) take(now time.Time, method string, a upstreamAnswer, plan Ups
 	}
 }
 
+// forgetStale makes ready for another configuration: answers about that of before are
+// over.
+func (u *upstream) forgetStale(now time.Time) {
+	if u.staled > 0 {
+		u.staled, u.due = 0, now
+	}
+}
+
 // freshAnswers are as many as a new key that is good gets until it is settled, and
 // two that failed.
 const freshAnswers = 6
@@ -157,7 +165,7 @@ func (u *upstream) judged() bool { return max(u.failures, u.refusals) >= inARow 
 // all TarsBackends may fail at a time, and a new key is to mend it.
 func (u *upstream) rank(verify bool) rank {
 	switch inDoubt := u.confirm || u.failures > 0 || u.refusals > 0; {
-	case u.judged():
+	case u.judged(), u.staled >= inARow:
 		return rankRoutine
 	case u.fresh && u.good(verify) && !inDoubt:
 		return rankSettling

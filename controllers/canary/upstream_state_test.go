@@ -239,6 +239,39 @@ var _ = Describe("the way to TARS", func() {
 		Expect(stale()).To(Equal(time.Second))
 	})
 
+	It("makes ready for another configuration", func() {
+		t := newTalk(true).hear(served)
+		due := t.due
+		t.forgetStale(t.now)
+		Expect(t.due).To(Equal(due))
+		t.take(t.now, http.MethodGet, upstreamAnswer{stale: true}, t.plan)
+		t.forgetStale(t.now)
+		Expect(t.due).To(Equal(t.now))
+		Expect(t.staled).To(BeZero())
+	})
+	DescribeTable("has its turn", func(talking func() *talk, want rank) { Expect(talking().rank(true)).To(Equal(want)) },
+		Entry("first for the first word", func() *talk { return newTalk(true) }, rankAwaited),
+		Entry("after others while it settles", func() *talk { return newTalk(true).hear(served) }, rankSettling),
+		Entry("first where a failure comes while it settles", func() *talk { return newTalk(true).hear(served, down) }, rankAwaited),
+		Entry("first where a refusal comes while it settles", func() *talk { return newTalk(true).hear(served, rejected) }, rankAwaited),
+		Entry("last once it is settled", settled, rankRoutine),
+		Entry("first after one failure", func() *talk { return settled().hear(down) }, rankAwaited),
+		Entry("first to explain an answer to HEAD", func() *talk {
+			t := settled()
+			t.take(t.due, http.MethodHead, upstreamAnswer{outcome: strange}, t.plan)
+			return t
+		}, rankAwaited),
+		Entry("last once failures are a verdict", func() *talk { return newTalk(true).hear(down, down, down) }, rankRoutine),
+		Entry("last once refusals are a verdict", func() *talk { return newTalk(true).hear(rejected, rejected, rejected) }, rankRoutine),
+		Entry("last once answers are about another configuration in a row", func() *talk {
+			t := newTalk(true).hear(down)
+			for range inARow {
+				t.take(t.now, http.MethodGet, upstreamAnswer{stale: true}, t.plan)
+			}
+			return t
+		}, rankRoutine),
+	)
+
 	Context("without verification of the key", func() {
 		It("is asked for an answer alone", func() {
 			t := newTalk(false).hear(served, served)

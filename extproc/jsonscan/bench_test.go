@@ -12,9 +12,10 @@ import (
 func BenchmarkScanner(b *testing.B) {
 	prompt := strings.Repeat("The quick brown fox jumps over the lazy dog.\\n", 23000)
 	docs := map[string]string{
-		"small":  `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello there"}],"stream":true}`,
-		"1MiB":   `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"` + prompt + `"}]}`,
-		"tokens": `{"a":[` + strings.Repeat("1234,", 20000) + `1]}`,
+		"small":   `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello there"}],"stream":true}`,
+		"1MiB":    `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"` + prompt + `"}]}`,
+		"escapes": `{"messages":["` + strings.Repeat(`\u4f60\u597d`, 80000) + `"]}`,
+		"tokens":  `{"a":[` + strings.Repeat("1234,", 20000) + `1]}`,
 	}
 	for name, doc := range docs {
 		b.Run(name, func(b *testing.B) {

@@ -56,11 +56,13 @@ var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 
 // a string: text and whole escapes.
 func anyText(p []byte) int {
 	i := 0
-	for {
-		if wide && len(p)-i >= 32 {
-			i += wideText(p[i:], &escapes)
+	for i < len(p) {
+		if p[i] != '\\' && p[i] != '"' {
+			if wide && len(p)-i >= 32 {
+				i += wideText(p[i:], &escapes)
+			}
+			i += plainText(p[i:])
 		}
-		i += plainText(p[i:])
 		if i+1 >= len(p) || p[i] != '\\' {
 			return i
 		}
@@ -73,4 +75,5 @@ func anyText(p []byte) int {
 			return i
 		}
 	}
+	return i
 }

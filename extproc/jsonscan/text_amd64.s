@@ -41,7 +41,7 @@ found:
 	ADDQ DX, AX
 	CMPB (SI)(AX*1), $0x5c
 	JNE  done
-	LEAQ 31(CX), R8            // where the last byte but one is: is there another?
+	LEAQ 31(CX), R8            // the last byte: has the backslash one behind it?
 	CMPQ AX, R8
 	JGE  done
 	MOVBLZX 1(SI)(AX*1), DX
