@@ -428,6 +428,20 @@ var _ = Describe("the prober's place in the queue", func() {
 			Expect(u.turn.rank).To(Equal(rankAwaited))
 		}
 	})
+	It("does not wait for a new configuration as for one that is late", func() {
+		b := newTARS(upstreamSays(200, list))
+		r := newRig(Options{})
+		staled := func(p Plan) int { return r.objects[key].upstreams[p.Targets[0]].staled }
+		plan := b.plan("one")
+		r.Set(key, plan)
+		r.objects[key].upstreams[plan.Targets[0]].staled = inARow
+		plan.Agreement++
+		r.Set(key, plan)
+		Expect(staled(plan)).To(Equal(inARow))
+		plan.ConfigHash = "another"
+		r.Set(key, plan)
+		Expect(staled(plan)).To(BeZero())
+	})
 	It("of a request that another plan cut short is urgent until an answer comes", func() {
 		u := settled()
 		Expect(u.rank(true)).To(Equal(rankRoutine))
