@@ -94,6 +94,8 @@ var _ = AfterSuite(func() {
 	}
 	role := &rbacv1.ClusterRole{}
 	readYAML(filepath.Join("..", "config", "rbac", "role.yaml"), role)
+	granted.mu.Lock() // an event of the last manager may still be on its way
+	defer granted.mu.Unlock()
 	var idle []string
 	for _, rule := range role.Rules {
 		Expect(rule.ResourceNames).To(BeEmpty())
