@@ -58,7 +58,7 @@ var errDone = errors.New("drained")
 // serves it.
 type conn struct {
 	server  *Server
-	net     net.Conn
+	net     *socket
 	in      *bufio.Reader
 	framer  *http2.Framer
 	streams map[uint32]*Stream
@@ -91,7 +91,7 @@ const (
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
-		server: s, net: nc, streams: map[uint32]*Stream{}, room: connWindow,
+		server: s, net: newSocket(nc, &s.threads), streams: map[uint32]*Stream{}, room: connWindow,
 		window: defaultWindow, initial: defaultWindow, longest: maxFrame,
 	}
 	c.in = bufio.NewReaderSize(source{c}, readBuffer)

@@ -12,6 +12,8 @@
 // message costs its handling. A connection is served by one CPU at a time, as the
 // worker at its other end is.
 //
+// How a connection waits depends on its load, see socket.
+//
 // Frames and header blocks are read and written by golang.org/x/net/http2, but for
 // DATA, whose bytes go from the connection into their message.
 package transport

@@ -3,9 +3,12 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
-	"time"
 )
+
+// errQuiet is for a wait in which nothing has come.
+var errQuiet = errors.New("nothing has come")
 
 // source reads from the peer, and writes what there is before it waits: the
 // replies to all that came together leave together.
@@ -13,14 +16,18 @@ type source struct{ *conn }
 
 // Read implements io.Reader.
 func (s source) Read(p []byte) (int, error) {
-	if err := s.wait(true); err != nil {
-		return 0, err
+	for {
+		if err := s.wait(true); err != nil {
+			return 0, err
+		}
+		n, err := s.net.Read(p)
+		if e := s.wait(false); err == nil {
+			err = e
+		}
+		if !errors.Is(err, errQuiet) {
+			return n, err
+		}
 	}
-	n, err := s.net.Read(p)
-	if e := s.wait(false); err == nil {
-		err = e
-	}
-	return n, err
 }
 
 // wait flushes on the way into the wait, and tells others that they have to do it
@@ -29,10 +36,12 @@ func (c *conn) wait(waiting bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = waiting
-	if waiting {
-		return c.flush()
+	if !waiting {
+		return c.broken
 	}
-	return c.broken
+	err := c.flush()
+	c.net.adapt()
+	return err
 }
 
 // written follows whatever was put into memory: it flushes when that is much, or
@@ -49,10 +58,7 @@ func (c *conn) flush() error {
 	if c.broken != nil || len(c.out) == 0 {
 		return c.broken
 	}
-	err := c.net.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if err == nil {
-		_, err = c.net.Write(c.out)
-	}
+	err := c.net.write(c.out)
 	c.out = c.out[:0]
 	if err != nil {
 		c.broken = fmt.Errorf("writing to Envoy: %w", err)

@@ -39,6 +39,7 @@ type Handler interface {
 type Server struct {
 	methods map[string]Method
 	log     logr.Logger
+	threads threads
 
 	mu       sync.Mutex
 	closed   chan struct{}

@@ -124,12 +124,16 @@ type running struct {
 // start serves until the end of the spec, and expects that nothing is left then.
 func start() *running {
 	GinkgoHelper()
+	return serve(listener())
+}
+
+// serve is start with a listener.
+func serve(l net.Listener) *running {
+	GinkgoHelper()
 	before := Goroutines()
 	DeferCleanup(func() { Eventually(Goroutines).WithTimeout(timeout).WithPolling(poll).ShouldNot(HaveLeaked(before)) })
 	r := &running{service: &service{}, ended: make(chan error, 1)}
 	r.Server = transport.New(map[string]transport.Method{path: r.open}, logr.Discard())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred())
 	r.address = l.Addr().String()
 	go func() { r.ended <- r.Serve(l) }()
 	DeferCleanup(func() {
