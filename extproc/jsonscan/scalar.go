@@ -68,7 +68,7 @@ func (s *Scanner) endScalar(end int64) {
 // text reads the inside of a key or string.
 func (s *Scanner) text(p []byte, i int) (int, error) {
 	if s.state == inString && (!s.keeps || s.long) {
-		if n := anyText(p[i:]); n > 0 {
+		if n := InsideString(p[i:]); n > 0 {
 			return n, nil
 		}
 	}

@@ -52,9 +52,9 @@ func special(p []byte) uint64 {
 // escapes are the characters that make an escape with the backslash before them alone.
 var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
 
-// anyText returns the number of bytes at the beginning of p that are the inside of
-// a string: text and whole escapes.
-func anyText(p []byte) int {
+// InsideString returns the number of bytes at the beginning of p that are the inside of
+// a string: text and whole escapes. The string ends there if a quote follows.
+func InsideString(p []byte) int {
 	i := 0
 	for i < len(p) {
 		if p[i] != '\\' && p[i] != '"' {

@@ -55,8 +55,8 @@ func TestText(t *testing.T) {
 			}
 			for _, from := range []int{0, random.IntN(len(text) + 1)} {
 				p := text[from : from+random.IntN(len(text)-from+1)]
-				if got, want := anyText(p), slowText(p); got != want {
-					t.Fatalf("anyText(%q) is %d, not %d", p, got, want)
+				if got, want := InsideString(p), slowText(p); got != want {
+					t.Fatalf("InsideString(%q) is %d, not %d", p, got, want)
 				}
 			}
 		}
@@ -67,8 +67,8 @@ func TestText(t *testing.T) {
 func TestTextBytes(t *testing.T) {
 	try := func(p []byte) {
 		t.Helper()
-		if got, want := anyText(p), slowText(p); got != want {
-			t.Fatalf("anyText(%q) is %d, not %d", p, got, want)
+		if got, want := InsideString(p), slowText(p); got != want {
+			t.Fatalf("InsideString(%q) is %d, not %d", p, got, want)
 		}
 	}
 	for at := range 64 {

@@ -17,8 +17,9 @@ type facts struct {
 // metadata is what Envoy was told of the facts. Envoy adds what is new to what it
 // has, so each reply carries only what has changed: in a stream, one number.
 type metadata struct {
-	facts facts
-	told  bool // anything, yet
+	facts   facts
+	told    bool        // anything, yet
+	changes []wire.Fact // the latest, whose memory the next take over
 }
 
 // news is what Envoy does not know, nil for nothing.
@@ -33,15 +34,14 @@ func (m *metadata) news(s *session) []wire.Fact {
 	if m.told && m.facts == now {
 		return nil
 	}
-	changes := now.changes(m.facts, !m.told)
+	m.changes = now.changes(m.changes[:0], m.facts, !m.told)
 	m.facts, m.told = now, true
-	return changes
+	return m.changes
 }
 
-// changes are the fields that differ from those before; first says that there are
+// changes appends the fields that differ from those before; first says that there are
 // none before.
-func (f facts) changes(before facts, first bool) []wire.Fact {
-	var changes []wire.Fact
+func (f facts) changes(changes []wire.Fact, before facts, first bool) []wire.Fact {
 	number := func(name string, now, before int64, first bool) {
 		if first || now != before {
 			changes = append(changes, wire.Number(name, now))

@@ -37,6 +37,9 @@ const (
 	field = "data"
 )
 
+// wholeField is what a line of data begins with, as everybody writes it.
+var wholeField = []byte(field + ": ")
+
 type place uint8
 
 const (
@@ -110,6 +113,11 @@ func (r *Reader) step(p []byte, i int) int {
 	case atStart:
 		return r.start(p, i)
 	case atLine:
+		if bytes.HasPrefix(p[i:], wholeField) {
+			r.beginData()
+			r.place = inData
+			return i + len(wholeField)
+		}
 		r.place, r.matched = inField, 0
 		return i
 	case inField:

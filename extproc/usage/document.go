@@ -33,8 +33,13 @@ func newDocument(tally *Tally) *document {
 
 func (d *document) write(p []byte) {
 	if d.opening != nil && !d.broken && d.scanner.Offset() == 0 {
-		p = d.open(p)
+		d.open(p)
+		return
 	}
+	d.scan(p)
+}
+
+func (d *document) scan(p []byte) {
 	d.broken = d.broken || d.scanner.Write(p) != nil
 }
 

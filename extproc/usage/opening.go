@@ -16,48 +16,95 @@ const (
 	minOpening = 32
 )
 
-// opening is how the documents of a stream begin. Chunks differ in little but what the
-// model wrote, and stand in their thousands after each other: what the scanner makes of
-// a beginning that has been seen is remembered, in place of scanning it again.
+// opening is how the documents of a stream begin, and end. Chunks differ in little but
+// what the model wrote, and stand in their thousands after each other: what the scanner
+// makes of a beginning that has been seen is remembered, in place of scanning it again,
+// and so is what it makes of all that follows the text.
 type opening struct {
-	last  []byte // the beginning of the document before
-	text  int    // where in it the first text begins that the model wrote; 0 for nowhere
-	known []byte // the beginning that state and model are the result of; empty for none
+	last   []byte // the beginning of the document before
+	text   int    // where in it the first text begins that the model wrote; 0 for nowhere
+	quoted bool   // that is a string
+	texts  int    // how many texts there were
+	known  known  // a beginning
+	inText bool   // which ends behind the quote that a text begins with
+	ending known  // and what followed on that text, from its last quote on
+}
+
+// known is a part of a document, and what comes of reading it.
+type known struct {
+	bytes []byte // empty for none
 	state jsonscan.State
 	model []byte
 }
 
-// open reads the beginning of a document, and returns what is left to be read.
-func (d *document) open(p []byte) []byte {
+// learn remembers the part that ends where the document's scanner is.
+func (k *known) learn(d *document, p []byte) {
+	k.bytes = append(k.bytes[:0], p...)
+	k.model = append(k.model[:0], d.model...)
+	d.scanner.Save(&k.state)
+}
+
+// tell puts the document where it was behind the part.
+func (k *known) tell(d *document) {
+	d.scanner.Restore(&k.state)
+	d.model = append(d.model[:0], k.model...)
+}
+
+// open reads the first piece of a document, mostly the whole of it.
+func (d *document) open(p []byte) {
 	o := d.opening
-	if n := len(o.known); n > 0 && bytes.HasPrefix(p, o.known) {
-		d.scanner.Restore(&o.state)
-		d.model = append(d.model[:0], o.model...)
-		return p[n:]
+	if n := len(o.known.bytes); n > 0 && bytes.HasPrefix(p, o.known.bytes) {
+		d.openKnown(p[n:])
+		return
 	}
 	n := common(o.last, p)
+	inText := o.text > 0 && n >= o.text && o.quoted
 	if o.text > 0 {
 		n = min(n, o.text) // which counts, each time
 	}
 	o.text = 0
 	o.last = append(o.last[:0], p[:min(len(p), maxOpening)]...)
 	if n < minOpening {
-		return p
+		n = 0
 	}
 	written := d.tally.written
-	d.broken = d.scanner.Write(p[:n]) != nil
-	if d.modelOnly() && d.tally.written == written {
-		o.known = append(o.known[:0], p[:n]...)
-		o.model = append(o.model[:0], d.model...)
-		d.scanner.Save(&o.state)
+	d.scan(p[:n])
+	if n > 0 && d.modelOnly() && d.tally.written == written {
+		o.known.learn(d, p[:n])
+		o.inText, o.ending.bytes = inText, o.ending.bytes[:0]
 	}
-	return p[n:]
+	d.scan(p[n:])
+}
+
+// openKnown reads what follows on the beginning that is known. Where that is a text,
+// and then what followed on the text before, only the text is looked at.
+func (d *document) openKnown(rest []byte) {
+	o := d.opening
+	if !o.inText {
+		o.known.tell(d)
+		d.scan(rest)
+		return
+	}
+	size, texts := jsonscan.InsideString(rest), o.texts
+	if len(o.ending.bytes) > 0 && bytes.Equal(rest[size:], o.ending.bytes) {
+		d.tally.written.add(int64(size))
+		o.ending.tell(d)
+		return
+	}
+	o.known.tell(d)
+	d.scan(rest)
+	if o.texts == texts+1 && d.modelOnly() {
+		o.ending.learn(d, rest[size:])
+	}
 }
 
 // wrote notes where the model's text stands.
 func (o *opening) wrote(v jsonscan.Value) {
-	if o != nil && o.text == 0 {
-		o.text = int(v.Start) + 1
+	if o == nil || (v.Kind != jsonscan.String && v.Kind != jsonscan.Number) {
+		return
+	}
+	if o.texts++; o.text == 0 {
+		o.text, o.quoted = int(v.Start)+1, v.Kind == jsonscan.String
 	}
 }
 

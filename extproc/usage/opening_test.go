@@ -4,6 +4,7 @@ package usage_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -86,9 +87,39 @@ var _ = Describe("Events that begin alike", func() {
 			`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo"}}`,
 			`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo"}}`,
 			`{"type":"message_delta","usage":{"output_tokens":8}}`),
+		Entry("numbers before the text", `{"a long name of nothing in particular":1,"b":"c","choices":[{"text":"d"}]}`, `{"a long name of nothing in particular":23,"b":"c","choices":[{"text":"d"}]}`,
+			`{"a long name of nothing in particular":456,"b":"c","choices":[{"text":"d"}]}`, `{"a long name of nothing in particular":789012345678901234567890,"b":"c","choices":[{"text":"d"}]}`),
 		Entry("keys in deep places", `{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"x"}}]}}]]},"n":1}`, `{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"y"}}]}}]]},"n":12}`,
 			`{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"z"}}]}}]]},"n":123}`),
 	)
+
+	It("say the same whatever they are made of, and however they are cut", func() {
+		heads := []string{head, strings.ReplaceAll(head, "m-1", "m-2"), `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":`, `{"a long name of nothing":"`, `{`, ``}
+		texts := []string{`"a text of some length"`, `"bc"`, `"\""`, `"\\"`, `"\u0061"`, `""`, "\"\x01\"", `"\x"`, `"`, `null`, `1`, `["a"]`, ``}
+		endings := []string{
+			`},"finish_reason":null}]}`, `},"finish_reason":"stop"}]}`, `}}`, `}}]}`, `}},{"delta":{"content":"b"}}]}`, `}},{"text":""}]}`, `}},{"text":1}]}`,
+			`}}],"model":"m-3"}`, `}}],"usage":null}`, `}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`, `}}],"usage":{"prompt_tokens":4}}`, `}}],"usage":{"prompt_tokens":3`,
+			`}}],"error":{"code":401}}`, `}}],"error":null}`, `}}],"choices":[]}`, `}}]} `, `}}]} x`, "}}]}\ndata: ", "}}]}\ndata: 1", `}`, `"}}]}`, ``,
+		}
+		random := rand.New(rand.NewPCG(1, uint64(GinkgoRandomSeed())))
+		pick := func(of []string) string { return of[random.IntN(len(of))] }
+		for range 3000 {
+			// Few of each, so that they come again.
+			few := func(of []string) []string { return []string{of[0], of[0], pick(of), pick(of)} }
+			heads, texts, endings := few(heads), few(texts), few(endings)
+			var text strings.Builder
+			for range 10 {
+				text.WriteString("data: " + pick(heads) + pick(texts) + pick(endings) + "\n\n")
+			}
+			var alone, whole, cut usage.Tally
+			pass(usage.NewStream(&alone, false), strings.Split(text.String(), "")...)
+			pass(usage.NewStream(&whole, false), strings.SplitAfter(text.String(), "\n\n")...)
+			at := random.IntN(text.Len())
+			pass(usage.NewStream(&cut, false), text.String()[:at], text.String()[at:])
+			Expect(told(&whole)).To(Equal(told(&alone)), "%q", text.String())
+			Expect(told(&cut)).To(Equal(told(&alone)), "%q cut at %d", text.String(), at)
+		}
+	})
 
 	It("go on without a copy", func() {
 		events := make([]string, 50)

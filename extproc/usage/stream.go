@@ -2,7 +2,11 @@
 
 package usage
 
-import "github.com/tars-operator/tars-operator/extproc/sse"
+import (
+	"slices"
+
+	"github.com/tars-operator/tars-operator/extproc/sse"
+)
 
 // maxHeld is the largest event, in bytes, that can be taken out of a stream.
 // The usage chunk is a few hundred bytes long.
@@ -20,6 +24,7 @@ type Stream struct {
 	held      []byte // the current block so far
 	in, out   []byte // of Pass
 	same      bool   // out is the beginning of in
+	joined    []byte // what out is otherwise
 }
 
 // NewStream returns a reader that fills tally event by event. With strip set
@@ -38,7 +43,7 @@ func (s *Stream) Data(p []byte) { s.doc.write(p) }
 func (s *Stream) Event() { s.usageOnly = s.doc.end() }
 
 // Pass reads p and returns what goes on to the client: of p itself, unless an event
-// is taken out or not whole yet. It is valid until p changes.
+// is taken out or not whole yet. It is valid until p changes or Pass is called again.
 func (s *Stream) Pass(p []byte) []byte {
 	if !s.strip {
 		for rest := p; len(rest) > 0; {
@@ -97,7 +102,8 @@ func (s *Stream) emit(part []byte) {
 	}
 	if s.same {
 		s.same = false
-		s.out = append(make([]byte, 0, len(s.held)+len(s.in)), s.out...)
+		s.joined = slices.Grow(s.joined[:0], len(s.held)+len(s.in))
+		s.out = append(s.joined, s.out...)
 	}
 	s.out = append(s.out, part...)
 }

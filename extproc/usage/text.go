@@ -17,19 +17,21 @@ type Text struct {
 // Add adds a string, or a number: a prompt may be written as tokens. Another
 // value is no text.
 func (t *Text) Add(v jsonscan.Value) {
-	size := v.End - v.Start
 	switch v.Kind {
 	case jsonscan.Number:
-		size = 0
+		t.pieces++
 	case jsonscan.String:
-		if size -= int64(len(`""`)); size == 0 {
-			return
-		}
-	default:
-		return
+		t.add(v.End - v.Start - int64(len(`""`)))
+	default: // no text
 	}
-	t.pieces++
-	t.bytes += size
+}
+
+// add adds a string that has so many bytes between its quotes.
+func (t *Text) add(size int64) {
+	if size > 0 {
+		t.pieces++
+		t.bytes += size
+	}
 }
 
 // AddRaw adds a value that a model reads as it is written.
