@@ -22,10 +22,21 @@ const (
 // no use: see NewBuffer.
 type Buffer struct {
 	budget  *Budget
-	blocks  [][]byte
+	blocks  []block
 	size    int64
 	charged int64
-	out     int64 // charged for the piece that Next handed out
+	out     block // that Next handed out
+}
+
+// block is a piece, and the memory from Take that it is a part of, if any.
+type block struct{ bytes, home []byte }
+
+// cost is what a block takes of the budget.
+func (b block) cost() int64 {
+	if b.bytes == nil {
+		return 0
+	}
+	return int64(cap(b.bytes)) + overhead
 }
 
 // NewBuffer returns an empty buffer.
@@ -36,23 +47,28 @@ func NewBuffer(budget *Budget) *Buffer {
 // Size is the number of bytes held.
 func (b *Buffer) Size() int64 { return b.size }
 
-// Append adds p, of which the caller gives up the ownership. Its error is
+// Append adds p, of which the caller gives up the ownership, and that of the memory
+// from Take that it is a part of, if any: the buffer recycles it. Its error is
 // ErrExhausted; the buffer is then as it was before.
-func (b *Buffer) Append(p []byte) error {
+func (b *Buffer) Append(p, home []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
 	if len(b.blocks) > 0 && len(p) < blockSize/2 {
-		last := &b.blocks[len(b.blocks)-1]
+		last := &b.blocks[len(b.blocks)-1].bytes
 		if cap(*last)-len(*last) >= len(p) || len(*last) < blockSize/2 {
-			return b.gather(last, p)
+			if err := b.gather(last, p); err != nil {
+				return err
+			}
+			Recycle(home) // p was copied
+			return nil
 		}
 	}
-	block := slices.Clip(p)
-	if !b.charge(int64(cap(block)) + overhead) {
+	piece := block{bytes: slices.Clip(p), home: home}
+	if !b.charge(piece.cost()) {
 		return ErrExhausted
 	}
-	b.blocks = append(b.blocks, block)
+	b.blocks = append(b.blocks, piece)
 	b.size += int64(len(p))
 	return nil
 }
@@ -81,35 +97,39 @@ func (b *Buffer) charge(n int64) bool {
 }
 
 // Next hands out the pieces in their order, nil at the end, and gives the one before
-// back to the budget. Only Next and Release may follow.
+// back to the budget, and its memory to Recycle. Only Next, More and Release may follow.
 func (b *Buffer) Next() []byte {
-	if b.out > 0 {
-		b.charged -= b.out
-		b.budget.release(b.out)
-		b.out = 0
-	}
-	if len(b.blocks) == 0 {
+	b.charged -= b.out.cost()
+	b.budget.release(b.out.cost())
+	Recycle(b.out.home)
+	b.out = block{}
+	if !b.More() {
 		b.size = 0
 		return nil
 	}
-	block := b.blocks[0]
-	b.blocks[0] = nil
+	b.out, b.blocks[0] = b.blocks[0], block{}
 	b.blocks = b.blocks[1:]
-	b.out = int64(cap(block)) + overhead
-	return block
+	return b.out.bytes
 }
+
+// More tells whether Next has another piece.
+func (b *Buffer) More() bool { return len(b.blocks) > 0 }
 
 // Bytes returns the content in one piece.
 func (b *Buffer) Bytes() []byte {
 	all := make([]byte, 0, b.size)
-	for _, block := range b.blocks {
-		all = append(all, block...)
+	for _, piece := range b.blocks {
+		all = append(all, piece.bytes...)
 	}
 	return all
 }
 
-// Release gives everything back to the budget. It may be called again.
+// Release gives everything back. It may be called again.
 func (b *Buffer) Release() {
 	b.budget.release(b.charged)
-	b.blocks, b.size, b.charged, b.out = nil, 0, 0, 0
+	Recycle(b.out.home)
+	for _, piece := range b.blocks {
+		Recycle(piece.home)
+	}
+	b.blocks, b.size, b.charged, b.out = nil, 0, 0, block{}
 }

@@ -33,7 +33,7 @@ var _ = Describe("Buffer", func() {
 		for i, size := range []int{1, 0, 5, 9000, 3, 70000, 8191, 8192, 1} {
 			piece := bytes.Repeat([]byte{byte('a' + i)}, size)
 			want = append(want, piece...)
-			Expect(b.Append(piece)).To(Succeed())
+			Expect(b.Append(piece, nil)).To(Succeed())
 		}
 		Expect(b.Size()).To(BeEquivalentTo(len(want)))
 		Expect(budget.Held()).To(BeNumerically(">=", len(want)))
@@ -47,7 +47,7 @@ var _ = Describe("Buffer", func() {
 		budget := memory.NewBudget(1 << 20)
 		b := memory.NewBuffer(budget)
 		for range 100_000 {
-			Expect(b.Append([]byte{'x'})).To(Succeed())
+			Expect(b.Append([]byte{'x'}, nil)).To(Succeed())
 		}
 		Expect(budget.Held()).To(BeNumerically("<", 120_000))
 		Expect(drain(b)).To(HaveLen(100_000))
@@ -57,9 +57,9 @@ var _ = Describe("Buffer", func() {
 		budget := memory.NewBudget(64 << 20)
 		b := memory.NewBuffer(budget)
 		for i := range 500 {
-			Expect(b.Append(make([]byte, 32<<10))).To(Succeed())
+			Expect(b.Append(make([]byte, 32<<10), nil)).To(Succeed())
 			for range i % 3 {
-				Expect(b.Append(make([]byte, 200))).To(Succeed())
+				Expect(b.Append(make([]byte, 200), nil)).To(Succeed())
 			}
 		}
 		Expect(budget.Held()).To(BeNumerically("<", b.Size()*102/100))
@@ -69,23 +69,23 @@ var _ = Describe("Buffer", func() {
 		backing := []byte("aaaaaaaaaa")
 		b := memory.NewBuffer(memory.NewBudget(1 << 20))
 		big := append(bytes.Repeat([]byte{'x'}, 10_000), backing...)
-		Expect(b.Append(big[:10_000])).To(Succeed())
-		Expect(b.Append([]byte("zz"))).To(Succeed())
+		Expect(b.Append(big[:10_000], nil)).To(Succeed())
+		Expect(b.Append([]byte("zz"), nil)).To(Succeed())
 		Expect(string(big[10_000:])).To(Equal("aaaaaaaaaa"))
 	})
 
 	It("refuses what the budget does not hold, and works again once there is room", func() {
 		budget := memory.NewBudget(100_000)
 		first, second := memory.NewBuffer(budget), memory.NewBuffer(budget)
-		Expect(first.Append(make([]byte, 60_000))).To(Succeed())
+		Expect(first.Append(make([]byte, 60_000), nil)).To(Succeed())
 		held := budget.Held()
-		Expect(second.Append(make([]byte, 60_000))).To(MatchError(memory.ErrExhausted))
+		Expect(second.Append(make([]byte, 60_000), nil)).To(MatchError(memory.ErrExhausted))
 		Expect(budget.Held()).To(Equal(held))
 		Expect(second.Size()).To(BeZero())
 		first.Release()
 		first.Release()
 		Expect(budget.Held()).To(BeZero())
-		Expect(second.Append(make([]byte, 60_000))).To(Succeed())
+		Expect(second.Append(make([]byte, 60_000), nil)).To(Succeed())
 		Expect(budget.Limit()).To(BeEquivalentTo(100_000))
 	})
 
@@ -93,7 +93,7 @@ var _ = Describe("Buffer", func() {
 		budget := memory.NewBudget(1 << 20)
 		b := memory.NewBuffer(budget)
 		for range 3 {
-			Expect(b.Append(make([]byte, 10_000))).To(Succeed())
+			Expect(b.Append(make([]byte, 10_000), nil)).To(Succeed())
 		}
 		whole := budget.Held()
 		Expect(b.Next()).To(HaveLen(10_000))

@@ -117,13 +117,13 @@ func (s *session) Sent() error {
 func (s *session) sendHeld() error {
 	for s.sending != nil && s.stream.Room() {
 		piece, last := s.sending.next()
-		if last {
-			s.release()
-		}
 		s.forwarded = last // for the metadata of this very piece
 		if err := s.send(requestPiece(piece, last)); err != nil {
 			s.forwarded = false
 			return err
+		}
+		if last {
+			s.release()
 		}
 	}
 	return nil
@@ -169,10 +169,12 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 	return splices, nil
 }
 
-// own returns a message's piece of a body, for keeping.
-func own(m *wire.Request) []byte {
+// own returns a message's piece of a body for keeping, and the memory that is given up
+// with it.
+func own(m *wire.Request) (piece, home []byte) {
 	if m.Lent {
-		return bytes.Clone(m.Body)
+		return bytes.Clone(m.Body), nil
 	}
-	return m.Body
+	m.Kept = true
+	return m.Body, m.Text
 }

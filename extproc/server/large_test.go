@@ -3,6 +3,7 @@
 package server_test
 
 import (
+	"fmt"
 	"strings"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -50,6 +51,33 @@ var _ = Describe("A large body", func() {
 		Entry("another document", `}{"model":"gpt-5"}`, "400", "invalid_json"),
 		Entry("no end", ``, "400", "invalid_json"),
 		Entry("a name of 1 MB", `,"y":"`+strings.Repeat("y", 1<<20)+`","`+strings.Repeat("model", 200_000)+`":1,"model":"gpt-5"}`, "400", "duplicate_parameter"),
+	)
+
+	DescribeTable("goes on whole, whatever pieces it comes in",
+		func(piece int, model, sentModel string) {
+			for _, place := range []string{`{"model":%q,"messages":"%s"}`, `{"messages":"%[2]s","model":%[1]q}`, "{\"model\":%q,\n\"messages\":[\"%[2]s\"]}\n\n"} {
+				text := &strings.Builder{}
+				for n := range 40_000 {
+					fmt.Fprintf(text, "%d ", n)
+				}
+				rest := fmt.Sprintf(place, model, text)
+				messages := []*extprocv3.ProcessingRequest{post(chatPath)}
+				for ; len(rest) > piece; rest = rest[piece:] {
+					messages = append(messages, requestBody(rest[:piece], false))
+				}
+				b := newBench(func(r *config.Route) { restricted(r); r.MaxRequestBytes = size })
+				// Twice, as memory is used again.
+				for range 2 {
+					sent, ends := sentBody(b.play(append(messages, requestBody(rest, true))...))
+					Expect(ends).To(Equal(1))
+					Expect(same(sent, fmt.Sprintf(place, sentModel, text))).To(BeTrue(), place)
+				}
+			}
+		},
+		Entry("as Envoy sends it", 32<<10, "claude-1", "claude-1"),
+		Entry("as Envoy sends it, and changed", 32<<10, "fast", "xai/grok-4.5"),
+		Entry("small", 5_000, "fast", "xai/grok-4.5"),
+		Entry("that fit into no piece", 150_000, "fast", "xai/grok-4.5"),
 	)
 
 	It("waits in the budget while Envoy has no room for it", func() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tars-operator/tars-operator/extproc/apierror"
 	"github.com/tars-operator/tars-operator/extproc/config"
+	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/metrics"
 	"github.com/tars-operator/tars-operator/extproc/policy"
 	"github.com/tars-operator/tars-operator/extproc/trace"
@@ -91,19 +92,27 @@ func (s *session) Message(text []byte, lent bool) error {
 		return status.Error(codes.Internal, err.Error())
 	}
 	msg.Lent = lent
+	err = s.serve(&msg)
+	if !lent && !msg.Kept {
+		memory.Recycle(text)
+	}
+	return err
+}
+
+func (s *session) serve(msg *wire.Request) error {
 	switch msg.Kind {
 	case wire.RequestHeaders:
-		return s.requestHeaders(&msg)
+		return s.requestHeaders(msg)
 	case wire.RequestBody:
-		return s.requestBody(&msg)
+		return s.requestBody(msg)
 	case wire.RequestTrailers:
 		return s.requestTrailers()
 	case wire.ResponseHeaders:
-		return s.responseHeaders(&msg)
+		return s.responseHeaders(msg)
 	case wire.ResponseBody:
-		return s.responseBody(&msg)
+		return s.responseBody(msg)
 	case wire.ResponseTrailers:
-		return s.responseTrailers(&msg)
+		return s.responseTrailers(msg)
 	default:
 		return nil
 	}

@@ -22,30 +22,41 @@ type outgoing struct {
 	at      int64  // offset of the block's first byte
 	skip    int64  // bytes that were replaced
 	rest    []byte // of the last run
-	pending []byte // the next piece: it is kept until it is known whether it is the last
+	small   []byte // runs that make one piece
 }
 
-// next returns the next piece, and whether it is the last.
+// next returns the next piece, and whether it is the last. It is valid until next is
+// called again.
 func (o *outgoing) next() (piece []byte, last bool) {
+	o.small = o.small[:0]
 	for {
 		if len(o.rest) == 0 {
-			o.rest = o.run()
-		}
-		if len(o.rest) == 0 {
-			return o.pending, true
+			if o.rest = o.run(); len(o.rest) == 0 {
+				return o.small, true
+			}
 		}
 		n := min(maxPiece, len(o.rest))
-		run := o.rest[:n:n]
-		o.rest = o.rest[n:]
-		if len(o.pending)+n <= maxPiece/4 {
-			o.pending = append(o.pending, run...)
-			continue
+		gather := len(o.small)+n <= maxPiece/4
+		if !gather && len(o.small) > 0 {
+			return o.small, false
 		}
-		piece, o.pending = o.pending, run
-		if len(piece) > 0 {
-			return piece, false
+		run := o.rest[:n]
+		o.rest = o.rest[n:]
+		switch more := o.more(); {
+		case gather && (more || len(o.small) > 0):
+			o.small = append(o.small, run...)
+			if !more {
+				return o.small, true
+			}
+		default:
+			return run, !more
 		}
 	}
+}
+
+// more tells whether something may follow on what was taken.
+func (o *outgoing) more() bool {
+	return len(o.rest) > 0 || int64(len(o.block)) > o.skip || len(o.splices) > 0 || o.buffer.More()
 }
 
 // run returns the bytes up to the next place where a splicing begins or ends, or

@@ -114,7 +114,7 @@ const lent = 8 << 10
 // deliver hands a message over as transport does: of a small one, the bytes are other
 // ones afterwards.
 func deliver(handler transport.Handler, text []byte) error {
-	text = slices.Clone(text)
+	text = append(memory.Take(len(text)), text...)
 	if len(text) > lent {
 		return handler.Message(text, false)
 	}

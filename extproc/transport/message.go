@@ -11,6 +11,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/tars-operator/tars-operator/extproc/memory"
 )
 
 const (
@@ -82,7 +84,7 @@ func (m *message) begin() {
 		m.fault = status.Errorf(codes.ResourceExhausted, "a message of %d bytes is longer than %d", size, maxMessage)
 	default:
 		m.size = int(size)
-		m.text = make([]byte, 0, min(m.size, firstGrowth))
+		m.text = memory.Take(min(m.size, firstGrowth))
 	}
 }
 

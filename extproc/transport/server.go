@@ -25,8 +25,8 @@ type Method func(s *Stream) Handler
 // goroutine of the connection: one that waits holds up every other stream of it.
 type Handler interface {
 	// Message takes a message. One that is lent is valid during the call only; any
-	// other belongs to the handler from then on. An error ends the stream with the
-	// gRPC status that it stands for.
+	// other belongs to the handler from then on, which may give it to memory.Recycle.
+	// An error ends the stream with the gRPC status that it stands for.
 	Message(text []byte, lent bool) error
 	// Sent says that everything that was sent has left, after Room told that
 	// something had not.

@@ -56,10 +56,11 @@ type Request struct {
 	Kind Kind
 	// Headers are those, or the trailers.
 	Headers []Header
-	// Body is a piece of a body; it stays in the message's bytes. Lent says that those
-	// are somebody else's: who keeps a piece copies it.
-	Body []byte
-	Lent bool
+	// Body is a piece of a body; it stays in the message's bytes, which are Text. Lent
+	// says that those are somebody else's: who keeps a piece copies it. Kept says that
+	// somebody keeps those.
+	Body, Text []byte
+	Lent, Kept bool
 	// End says that nothing follows in this direction.
 	End bool
 
@@ -69,6 +70,7 @@ type Request struct {
 // Read reads a message. What it is told by fields that nobody here uses is left
 // out.
 func Read(message []byte) (r Request, err error) {
+	r.Text = message
 	for len(message) > 0 {
 		f, after, ok := next(message)
 		if !ok {
