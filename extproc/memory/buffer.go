@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 )
@@ -65,8 +66,15 @@ func (b *Buffer) Append(p, home []byte) error {
 		}
 	}
 	piece := block{bytes: slices.Clip(p), home: home}
+	wasteful := cap(home) > len(p)+len(p)/3 // which the budget does not count
+	if wasteful {
+		piece = block{bytes: slices.Clip(bytes.Clone(p))}
+	}
 	if !b.charge(piece.cost()) {
 		return ErrExhausted
+	}
+	if wasteful {
+		Recycle(home)
 	}
 	b.blocks = append(b.blocks, piece)
 	b.size += int64(len(p))

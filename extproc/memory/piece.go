@@ -9,7 +9,7 @@ const (
 	// a large body in messages of a little more than 32 KiB, for which Go's runtime
 	// takes five pages.
 	pieceSize = 40 << 10
-	// minPiece is what is worth one, in bytes: the rest is not counted by a Budget.
+	// minPiece is what is worth one, in bytes.
 	minPiece = 16 << 10
 )
 

@@ -75,6 +75,12 @@ var _ = Describe("Memory of pieces", func() {
 		Expect(drain(b)).To(HaveLen(100 * n))
 	})
 
+	It("is used again where a buffer would keep much that the budget does not count", func() {
+		b := memory.NewBuffer(memory.NewBudget(10 << 20))
+		Expect(distinct(n, func(p []byte) { Expect(b.Append(p[13:16<<10+13], p)).To(Succeed()) })).To(BeNumerically("<", n))
+		Expect(drain(b)).To(Equal(make([]byte, n*16<<10)))
+	})
+
 	It("is not used again while a buffer holds it, nor where it is not whole", func() {
 		b := memory.NewBuffer(memory.NewBudget(10 << 20))
 		Expect(distinct(n, func(p []byte) {

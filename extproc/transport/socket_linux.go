@@ -125,14 +125,14 @@ func (s *socket) heat() {
 
 // cool gives the thread back.
 func (s *socket) cool() {
-	nc, err := net.FileConn(s.own)
-	if err != nil {
-		return // of want of descriptors, say
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		_ = nc.Close() //nolint:errcheck // Close has told
+		return
+	}
+	nc, err := net.FileConn(s.own)
+	if err != nil { // of want of descriptors, say: the thread stays, and has to wait
+		_ = s.control(func(fd int) error { return unix.SetNonblock(fd, false) }) //nolint:errcheck // it cannot fail on a socket
 		return
 	}
 	_ = s.own.Close() //nolint:errcheck // the descriptor lives on in nc
@@ -158,18 +158,24 @@ func (s *socket) Close() error {
 // end closes what has a thread. The lock is held.
 func (s *socket) end() error {
 	s.threads.give()
+	// The thread that waits is not woken by a descriptor's end alone.
+	_ = s.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }) //nolint:errcheck // the peer may have gone before
+	return s.own.Close()
+}
+
+// control does something with the descriptor of what has a thread. The lock is held.
+func (s *socket) control(do func(fd int) error) error {
 	raw, err := s.own.SyscallConn()
-	if err == nil {
-		// The thread that waits is not woken by a descriptor's end alone.
-		err = raw.Control(func(fd uintptr) {
-			_ = unix.Shutdown(int(fd), unix.SHUT_RDWR) //nolint:errcheck // the peer may have gone before
-		})
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, s.own.Close())
+	outer := raw.Control(func(fd uintptr) { err = do(int(fd)) })
+	return errors.Join(outer, err)
 }
 
 // blocking returns the connection as a file that waits in the kernel: for patience to
-// read, and for writeTimeout to write.
+// read; and to write for half of writeTimeout, as a write goes on after one that could
+// write a part.
 func blocking(nc net.Conn) (*os.File, error) {
 	conn, ok := nc.(syscall.Conn)
 	if !ok {
@@ -184,7 +190,7 @@ func blocking(nc net.Conn) (*os.File, error) {
 		if fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0); err == nil {
 			err = errors.Join(
 				unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, timeval(patience)),
-				unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, timeval(writeTimeout)),
+				unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, timeval(writeTimeout/2)),
 				unix.SetNonblock(fd, false))
 		}
 	})

@@ -99,7 +99,7 @@ var _ = Describe("A connection's thread", func() {
 			Expect(w.last.SetDeadline(time.Time{})).To(MatchError(net.ErrClosed), "the poller knows it no more")
 			patience, err := unix.GetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(patience.Sec).To(BeEquivalentTo(20), "for a peer that does not read")
+			Expect(patience.Sec).To(BeEquivalentTo(10), "for a peer that does not read")
 			p.nothing()
 			Eventually(func() bool { return hasThread(socket) }).WithTimeout(timeout).WithPolling(poll).Should(BeFalse())
 			p.nothing()

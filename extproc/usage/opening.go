@@ -24,6 +24,7 @@ type opening struct {
 	last   []byte // the beginning of the document before
 	text   int    // where in it the first text begins that the model wrote; 0 for nowhere
 	quoted bool   // that is a string
+	noting bool   // the document is the one in last
 	texts  int    // how many texts there were
 	known  known  // a beginning
 	inText bool   // which ends behind the quote that a text begins with
@@ -62,7 +63,7 @@ func (d *document) open(p []byte) {
 	if o.text > 0 {
 		n = min(n, o.text) // which counts, each time
 	}
-	o.text = 0
+	o.text, o.noting = 0, true
 	o.last = append(o.last[:0], p[:min(len(p), maxOpening)]...)
 	if n < minOpening {
 		n = 0
@@ -80,6 +81,7 @@ func (d *document) open(p []byte) {
 // and then what followed on the text before, only the text is looked at.
 func (d *document) openKnown(rest []byte) {
 	o := d.opening
+	o.noting = false
 	if !o.inText {
 		o.known.tell(d)
 		d.scan(rest)
@@ -103,7 +105,7 @@ func (o *opening) wrote(v jsonscan.Value) {
 	if o == nil || (v.Kind != jsonscan.String && v.Kind != jsonscan.Number) {
 		return
 	}
-	if o.texts++; o.text == 0 {
+	if o.texts++; o.noting && o.text == 0 {
 		o.text, o.quoted = int(v.Start)+1, v.Kind == jsonscan.String
 	}
 }

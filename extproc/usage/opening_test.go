@@ -20,6 +20,8 @@ func told(t *usage.Tally) string {
 
 var _ = Describe("Events that begin alike", func() {
 	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m-1","choices":[{"index":0,"delta":{"content":`
+	const delta = `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`
+	other := `{"x":"` + strings.Repeat("x", len(delta)-len(`{"x":"","us`)) + `","us`
 	word := func(text string) string { return head + `"` + text + `"},"finish_reason":null}]}` }
 
 	// Pieces of a byte never show a beginning that is long enough to be remembered.
@@ -89,6 +91,9 @@ var _ = Describe("Events that begin alike", func() {
 			`{"type":"message_delta","usage":{"output_tokens":8}}`),
 		Entry("numbers before the text", `{"a long name of nothing in particular":1,"b":"c","choices":[{"text":"d"}]}`, `{"a long name of nothing in particular":23,"b":"c","choices":[{"text":"d"}]}`,
 			`{"a long name of nothing in particular":456,"b":"c","choices":[{"text":"d"}]}`, `{"a long name of nothing in particular":789012345678901234567890,"b":"c","choices":[{"text":"d"}]}`),
+		Entry("a text where the document before that is compared with has none", delta+`a"}}`, delta+`b"}}`, delta+`c"}}`,
+			other+`er":{},"x":1}`, delta+`d"},"more":1}`, other+`er":{"completion_tokens":7},"delta":{"text":"x"}}`,
+			other+`er":{"completion_tokens":7},"delta":{"text":"x"}}`, other+`age":{"completion_tokens":7},"delta":{"text":"x"}}`),
 		Entry("keys in deep places", `{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"x"}}]}}]]},"n":1}`, `{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"y"}}]}}]]},"n":12}`,
 			`{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"z"}}]}}]]},"n":123}`),
 	)
