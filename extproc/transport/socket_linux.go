@@ -76,7 +76,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// write writes all of p, and gives up after writeTimeout.
+// write writes all of p, and gives up on a peer that reads nothing for writeTimeout.
 func (s *socket) write(p []byte) error {
 	if s.own != nil {
 		_, err := s.own.Write(p)

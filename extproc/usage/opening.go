@@ -14,6 +14,9 @@ const (
 	maxOpening = 512
 	// minOpening is the shortest beginning that is worth remembering, in bytes.
 	minOpening = 32
+	// maxTries is how many documents may show that they begin alike up to the text,
+	// after one that did not: the first chunk of a chat tells the role before it.
+	maxTries = 4
 )
 
 // opening is how the documents of a stream begin, and end. Chunks differ in little but
@@ -28,6 +31,7 @@ type opening struct {
 	texts  int    // how many texts there were
 	known  known  // a beginning
 	inText bool   // which ends behind the quote that a text begins with
+	tries  int    // how often a known beginning that does not was compared again
 	ending known  // and what followed on that text, from its last quote on
 }
 
@@ -54,9 +58,14 @@ func (k *known) tell(d *document) {
 // open reads the first piece of a document, mostly the whole of it.
 func (d *document) open(p []byte) {
 	o := d.opening
-	if n := len(o.known.bytes); n > 0 && bytes.HasPrefix(p, o.known.bytes) {
+	switch n := len(o.known.bytes); {
+	case n == 0 || !bytes.HasPrefix(p, o.known.bytes):
+		o.tries = 0
+	case o.inText || o.tries == maxTries:
 		d.openKnown(p[n:])
 		return
+	default:
+		o.tries++
 	}
 	n := common(o.last, p)
 	inText := o.text > 0 && n >= o.text && o.quoted
@@ -113,7 +122,7 @@ func (o *opening) wrote(v jsonscan.Value) {
 // modelOnly tells whether the document has said nothing so far but, perhaps, its
 // model: nothing else is remembered of an opening.
 func (d *document) modelOnly() bool {
-	return !d.hasUsage && !d.emptyChoices && !d.failed && d.failure == (Failure{}) && d.block == (numbers{})
+	return !d.hasUsage && !d.final && !d.emptyChoices && !d.failed && d.failure == (Failure{}) && d.block == (numbers{})
 }
 
 // common is the number of bytes that a and b begin with alike.

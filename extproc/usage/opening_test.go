@@ -20,6 +20,7 @@ func told(t *usage.Tally) string {
 
 var _ = Describe("Events that begin alike", func() {
 	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m-1","choices":[{"index":0,"delta":{"content":`
+	const noUsage = `{"usage":{},"message":{"usage":null},"a name":`
 	const delta = `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`
 	other := `{"x":"` + strings.Repeat("x", len(delta)-len(`{"x":"","us`)) + `","us`
 	word := func(text string) string { return head + `"` + text + `"},"finish_reason":null}]}` }
@@ -94,6 +95,8 @@ var _ = Describe("Events that begin alike", func() {
 		Entry("a text where the document before that is compared with has none", delta+`a"}}`, delta+`b"}}`, delta+`c"}}`,
 			other+`er":{},"x":1}`, delta+`d"},"more":1}`, other+`er":{"completion_tokens":7},"delta":{"text":"x"}}`,
 			other+`er":{"completion_tokens":7},"delta":{"text":"x"}}`, other+`age":{"completion_tokens":7},"delta":{"text":"x"}}`),
+		Entry("what is no usage after what is an empty one", noUsage+`1]`, noUsage+`2]`, noUsage+`3]`, noUsage+`4]`, noUsage+`5]`, noUsage+`6]`, noUsage+`7]`,
+			noUsage+`8,"message":{"usage":{"prompt_tokens":3}}}`),
 		Entry("keys in deep places", `{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"x"}}]}}]]},"n":1}`, `{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"y"}}]}}]]},"n":12}`,
 			`{"a":{"b":[[{"c":{"choices":[{"delta":{"content":"z"}}]}}]]},"n":123}`),
 	)
@@ -113,7 +116,7 @@ var _ = Describe("Events that begin alike", func() {
 			few := func(of []string) []string { return []string{of[0], of[0], pick(of), pick(of)} }
 			heads, texts, endings := few(heads), few(texts), few(endings)
 			var text strings.Builder
-			for range 10 {
+			for range 14 {
 				text.WriteString("data: " + pick(heads) + pick(texts) + pick(endings) + "\n\n")
 			}
 			var alone, whole, cut usage.Tally
