@@ -65,17 +65,14 @@ func (b *Buffer) Append(p, home []byte) error {
 			return nil
 		}
 	}
-	piece := block{bytes: slices.Clip(p), home: home}
-	wasteful := cap(home) > len(p)+len(p)/3 // which the budget does not count
-	if wasteful {
-		piece = block{bytes: slices.Clip(bytes.Clone(p))}
+	piece, spare := block{bytes: slices.Clip(p), home: home}, []byte(nil)
+	if cap(home) > len(p)+len(p)/3 { // the rest would be kept and not counted
+		piece, spare = block{bytes: slices.Clip(bytes.Clone(p))}, home
 	}
 	if !b.charge(piece.cost()) {
 		return ErrExhausted
 	}
-	if wasteful {
-		Recycle(home)
-	}
+	Recycle(spare)
 	b.blocks = append(b.blocks, piece)
 	b.size += int64(len(p))
 	return nil

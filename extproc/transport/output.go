@@ -5,6 +5,8 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"net"
+	"time"
 )
 
 // errQuiet is for a wait in which nothing has come.
@@ -65,4 +67,13 @@ func (c *conn) flush() error {
 		c.cut() // the goroutine that reads is to notice
 	}
 	return c.broken
+}
+
+// writeInTime writes all of p, and gives up after writeTimeout.
+func writeInTime(c net.Conn, p []byte) error {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := c.Write(p)
+	return err
 }

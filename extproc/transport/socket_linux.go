@@ -82,11 +82,7 @@ func (s *socket) write(p []byte) error {
 		_, err := s.own.Write(p)
 		return err
 	}
-	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
-	}
-	_, err := s.Write(p)
-	return err
+	return writeInTime(s.Conn, p)
 }
 
 // adapt chooses the way of waiting by how long the waits before took. Where the other

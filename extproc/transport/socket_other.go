@@ -4,10 +4,7 @@
 
 package transport
 
-import (
-	"net"
-	"time"
-)
+import "net"
 
 // socket is the bytes of a connection. It waits for them through the runtime's poller:
 // see socket_linux.go for the other way.
@@ -17,11 +14,4 @@ func newSocket(nc net.Conn, _ *threads) *socket { return &socket{nc} }
 
 func (s *socket) adapt() {}
 
-// write writes all of p, and gives up after writeTimeout.
-func (s *socket) write(p []byte) error {
-	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
-	}
-	_, err := s.Write(p)
-	return err
-}
+func (s *socket) write(p []byte) error { return writeInTime(s.Conn, p) }
