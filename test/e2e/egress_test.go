@@ -55,7 +55,9 @@ var _ = Describe("A firewall before TARS", Ordered, ContinueOnFailure, func() {
 		standIn := podOf(shared.StandInNamespace, "app=tarsfake")
 		process := podProcesses("HOSTNAME", []string{standIn.name})[standIn.name]
 		rule := []string{"--protocol", "tcp", "--destination-port", standInPort}
-		if !everyone {
+		if everyone { // but the Envoy whose request must not be cut
+			rule = append(rule, "!", "--source", envoyPod(patientGateway).address())
+		} else {
 			rule = append(rule, "--source", envoyPod(gatewayName).address())
 		}
 		rule = append(append(rule, "--jump"), jump...)
