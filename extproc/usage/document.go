@@ -45,6 +45,7 @@ func (d *document) scan(p []byte) {
 
 // Visit implements jsonscan.Visitor.
 func (d *document) Visit(v jsonscan.Value) {
+	d.opening.visited(v)
 	switch v.ID {
 	case idModel:
 		if v.Kind == jsonscan.String && !v.Truncated {
@@ -64,7 +65,6 @@ func (d *document) Visit(v jsonscan.Value) {
 	case idText:
 		// At once: an answer that breaks off has no whole document.
 		d.tally.written.Add(v)
-		d.opening.wrote(v)
 	default:
 		if n, ok := v.Int(); ok {
 			d.block.known = true

@@ -44,6 +44,7 @@ func FuzzAnswer(f *testing.F) {
 		stream("\n", `data: {"type":"message_start","message":{"model":"c","usage":{"input_tokens":10,"output_tokens":1}}}`, `data: {"type":"content_block_delta","delta":{"text":"a"}}`),
 		stream("\n", `data: {"type":"response.completed","response":{"usage":{"input_tokens":1152921504606846976,"output_tokens":1e18}}}`),
 		stream("\n", delta, delta, strings.ReplaceAll(delta, "hi", "hello"), strings.ReplaceAll(delta, "m-1", "m-2"), delta, usageOnly),
+		"data: " + strings.Join(chunks(`,"usage":null,"obfuscation":"%s"}`, "x", "yy", "zzz", "", "x"), "\n\ndata: ") + "\n\n",
 		`{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3}}`, `{"output":[{"content":[{"text":"hi"}]}],"error":null}`,
 	} {
 		f.Add(text, uint64(1))

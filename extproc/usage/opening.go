@@ -32,7 +32,7 @@ type opening struct {
 	known  known  // a beginning
 	inText bool   // which ends behind the quote that a text begins with
 	tries  int    // how often a known beginning that does not was compared again
-	ending known  // and what followed on that text, from its last quote on
+	ending ending // and what followed on that text, from its last quote on
 }
 
 // known is a part of a document, and what comes of reading it.
@@ -81,7 +81,8 @@ func (d *document) open(p []byte) {
 	d.scan(p[:n])
 	if n > 0 && d.modelOnly() && d.tally.written == written {
 		o.known.learn(d, p[:n])
-		o.inText, o.ending.bytes = inText, o.ending.bytes[:0]
+		o.inText = inText
+		o.ending.forget()
 	}
 	d.scan(p[n:])
 }
@@ -97,21 +98,26 @@ func (d *document) openKnown(rest []byte) {
 		return
 	}
 	size, texts := jsonscan.InsideString(rest), o.texts
-	if len(o.ending.bytes) > 0 && bytes.Equal(rest[size:], o.ending.bytes) {
+	if o.ending.is(rest[size:]) {
 		d.tally.written.add(int64(size))
 		o.ending.tell(d)
 		return
 	}
 	o.known.tell(d)
+	o.ending.compare(rest[size:], len(o.known.bytes)+size)
 	d.scan(rest)
 	if o.texts == texts+1 && d.modelOnly() {
 		o.ending.learn(d, rest[size:])
 	}
 }
 
-// wrote notes where the model's text stands.
-func (o *opening) wrote(v jsonscan.Value) {
-	if o == nil || (v.Kind != jsonscan.String && v.Kind != jsonscan.Number) {
+// visited notes what is told where it matters, and the model's text.
+func (o *opening) visited(v jsonscan.Value) {
+	if o == nil {
+		return
+	}
+	o.ending.visited(v)
+	if v.ID != idText || (v.Kind != jsonscan.String && v.Kind != jsonscan.Number) {
 		return
 	}
 	if o.texts++; o.noting && o.text == 0 {

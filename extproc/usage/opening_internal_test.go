@@ -5,6 +5,7 @@ package usage
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -14,7 +15,7 @@ func TestOpeningLearns(t *testing.T) {
 	const openAI = `{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{%s},"finish_reason":null}],"usage":null}`
 	for name, of := range map[string]struct {
 		chunk, ending string
-		texts         []string // %s of chunks
+		texts         []string // %s of chunks, | between them
 	}{
 		"a chat": {openAI, `"},"finish_reason":null}],"usage":null}`, []string{
 			`"role":"assistant","content":""`, `"content":"Hello"`, `"content":" wor"`, `"content":"ld\n"`, `"content":"!"`,
@@ -23,15 +24,27 @@ func TestOpeningLearns(t *testing.T) {
 			`"role":"assistant","content":""`, `"reasoning_content":"Hm"`, `"reasoning_content":", so"`, `"reasoning_content":" it"`,
 			`"content":"Hello"`, `"content":" wor"`, `"content":"ld\n"`,
 		}, 2*maxTries), `"content":"!"`)},
+		"a chat with padding": {openAI[:len(openAI)-1] + `,"obfuscation":"%s"}`, `"},"finish_reason":null}],"usage":null,"obfuscation":"<padding>"}`, []string{
+			`"role":"assistant","content":""|aB`, `"content":"Hello"|c`, `"content":" wor"|DEf`, `"content":"ld\n"|`, `"content":"!"|gh`,
+		}},
 		"a completion": {`{"id":"c","object":"text_completion","created":1,"model":"m","choices":[{"index":0,"text":"%s"}]}`, `"}]}`, []string{"Hello", " wor", `ld\n`}},
 		"a message":    {`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}`, `"}}`, []string{"Hello", " wor", `ld\n`}},
 	} {
 		var tally Tally
 		s := NewStream(&tally, false)
 		for _, text := range of.texts {
-			s.Pass(fmt.Appendf(nil, "data: "+of.chunk+"\n\n", text))
+			event := "data: " + of.chunk + "\n\n"
+			for part := range strings.SplitSeq(text, "|") {
+				event = strings.Replace(event, "%s", part, 1)
+			}
+			s.Pass([]byte(event))
 		}
-		if got := string(s.doc.opening.ending.bytes); got != of.ending {
+		e := s.doc.opening.ending
+		got := string(e.bytes)
+		if e.from > 0 {
+			got = got[:e.from] + "<padding>" + got[e.to:]
+		}
+		if got != of.ending {
 			t.Errorf("%s: it knows the ending %q, not %q", name, got, of.ending)
 		}
 	}
@@ -52,5 +65,38 @@ func TestOpeningTries(t *testing.T) {
 	s.Pass(event(1000))
 	if string(s.doc.opening.last) != last {
 		t.Errorf("it compares on, with %q", s.doc.opening.last)
+	}
+}
+
+// TestDiffering holds where an ending is taken to differ in padding.
+func TestDiffering(t *testing.T) {
+	for _, of := range []struct{ a, b, want string }{
+		{`"},"x":"a"}`, `"},"x":"bc"}`, "bc"},
+		{`"},"x":"ab"}`, `"},"x":"abc"}`, "abc"},
+		{`"},"x":"abc"}`, `"},"x":"ab"}`, "ab"},
+		{`"},"x":"a"}`, `"},"x":""}`, ""},
+		{`"},"x":"a"}`, `"},"x":"\"b\\"}`, `\"b\\`},
+		{`"},"x":"y","z":["a"]}`, `"},"x":"y","z":["b" ]}`, "b"},
+		{`"},"x":"a","y":1}`, `"},"x":"b","y":2}`, "b"},
+		{`"},"x":1,"y":"a"}`, `"},"x":2,"y":"b"}`, "nowhere"},
+		{`"},"x":"y"}`, `"},"x":"y"]`, "nowhere"},
+		{`"},"x":1}`, `"},"y":1}`, "nowhere"},
+		{`"},"x":1}`, `"},"y" : 1}`, "nowhere"},
+		{`"},"x":"a"`, `"},"x":"b"`, "nowhere"},
+		{`"},"x":"a`, `"},"x":"b`, "nowhere"},
+		{`"},"x":"a\u00`, `"},"x":"b\u00`, "nowhere"},
+		{`"},"x":"\u00","y":"a"}`, `"},"x":"\u00","y":"b"}`, "nowhere"},
+		{`"},"x":"\x1"}`, `"},"x":"\x2"}`, "nowhere"},
+		{`"`, `"`, "nowhere"},
+		{``, `"},"x":"b"}`, "nowhere"},
+		{`"},"x":"b"}`, ``, "nowhere"},
+	} {
+		got := "nowhere"
+		if from, to := differing([]byte(of.a), []byte(of.b)); from > 0 {
+			got = of.b[from:to]
+		}
+		if got != of.want {
+			t.Errorf("%s and %s: %s, not %s", of.a, of.b, got, of.want)
+		}
 	}
 }

@@ -18,6 +18,30 @@ func told(t *usage.Tally) string {
 	return fmt.Sprintf("%+v %+v %q %+v", t.Counts(), t.Estimate(7), t.Model(), t.Failure())
 }
 
+// expectAlike reads events as they are and byte by byte. Pieces of a byte never show a
+// beginning that is long enough to be remembered.
+func expectAlike(documents ...string) {
+	GinkgoHelper()
+	text := "data: " + strings.Join(documents, "\n\ndata: ") + "\n\n"
+	for _, strip := range []bool{false, true} {
+		var alone, remembering usage.Tally
+		bytewise, eventwise := usage.NewStream(&alone, strip), usage.NewStream(&remembering, strip)
+		var want, got strings.Builder
+		for i := range len(text) {
+			want.Write(bytewise.Pass([]byte(text[i : i+1])))
+		}
+		for _, event := range strings.SplitAfter(text, "\n\n") {
+			got.Write(eventwise.Pass([]byte(event)))
+			seen := want.String()[:got.Len()]
+			Expect(got.String()).To(Equal(seen))
+		}
+		want.Write(bytewise.Close())
+		got.Write(eventwise.Close())
+		Expect(got.String()).To(Equal(want.String()))
+		Expect(told(&remembering)).To(Equal(told(&alone)))
+	}
+}
+
 var _ = Describe("Events that begin alike", func() {
 	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m-1","choices":[{"index":0,"delta":{"content":`
 	const noUsage = `{"usage":{},"message":{"usage":null},"a name":`
@@ -25,28 +49,8 @@ var _ = Describe("Events that begin alike", func() {
 	other := `{"x":"` + strings.Repeat("x", len(delta)-len(`{"x":"","us`)) + `","us`
 	word := func(text string) string { return head + `"` + text + `"},"finish_reason":null}]}` }
 
-	// Pieces of a byte never show a beginning that is long enough to be remembered.
 	DescribeTable("say the same as events of which nothing is remembered",
-		func(documents ...string) {
-			text := "data: " + strings.Join(documents, "\n\ndata: ") + "\n\n"
-			for _, strip := range []bool{false, true} {
-				var alone, remembering usage.Tally
-				bytewise, eventwise := usage.NewStream(&alone, strip), usage.NewStream(&remembering, strip)
-				var want, got strings.Builder
-				for i := range len(text) {
-					want.Write(bytewise.Pass([]byte(text[i : i+1])))
-				}
-				for _, event := range strings.SplitAfter(text, "\n\n") {
-					got.Write(eventwise.Pass([]byte(event)))
-					seen := want.String()[:got.Len()]
-					Expect(got.String()).To(Equal(seen))
-				}
-				want.Write(bytewise.Close())
-				got.Write(eventwise.Close())
-				Expect(got.String()).To(Equal(want.String()))
-				Expect(told(&remembering)).To(Equal(told(&alone)))
-			}
-		},
+		expectAlike,
 		Entry("words", word("a"), word(" bc"), word("def"), word("g")),
 		Entry("the same word, again and again", word("a"), word("a"), word("a"), word("a")),
 		Entry("words with escapes", word(`\"`), word(`\u0061`), word(`\n`), word(`\\`)),
@@ -107,6 +111,9 @@ var _ = Describe("Events that begin alike", func() {
 		endings := []string{
 			`},"finish_reason":null}]}`, `},"finish_reason":"stop"}]}`, `}}`, `}}]}`, `}},{"delta":{"content":"b"}}]}`, `}},{"text":""}]}`, `}},{"text":1}]}`,
 			`}}],"model":"m-3"}`, `}}],"usage":null}`, `}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`, `}}],"usage":{"prompt_tokens":4}}`, `}}],"usage":{"prompt_tokens":3`,
+			`}}],"usage":null,"obfuscation":"a"}`, `}}],"usage":null,"obfuscation":"bcd"}`, `}}],"usage":null,"obfuscation":"\""}`, `}}],"usage":null,"obfuscation":"\"`, "}}],\"x\":\"\x01\"}", `}}],"type":"a"}`,
+			`}}],"type":"error"}`, `}}],"type":"ab"}`, `}}],"model":"m-33"}`, `}}],"usage":{"a":"b","c":"d"}}`, `}}],"usage":{"a":"b","cc":"d"}}`, `}}],"x":"a","choices":[]}`, `}}],"x":"bc","choices":[]}`,
+			`}}],"x":"a","xy":"a"}`, `}}],"x":"b","xy":"a"}`, `}}],"x":"b","xz":"a"}`, `}}],"x":["a","b"]}`, `}}],"x":["a","bc"]}`, `}}],"x":["a"]}`,
 			`}}],"error":{"code":401}}`, `}}],"error":null}`, `}}],"choices":[]}`, `}}]} `, `}}]} x`, "}}]}\ndata: ", "}}]}\ndata: 1", `}`, `"}}]}`, ``,
 		}
 		random := rand.New(rand.NewPCG(1, uint64(GinkgoRandomSeed())))

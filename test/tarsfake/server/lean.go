@@ -17,14 +17,28 @@ import (
 const (
 	// leanModel is the model that always answers.
 	leanModel = "gpt-4o-mini"
-	// leanPiece is a chunk with content, of the length that they usually have.
-	leanPiece = `data: {"id":"chatcmpl-lean","object":"chat.completion.chunk","created":1700000000,"model":"` + leanModel +
-		`","system_fingerprint":"fp_lean","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}` + "\n\n"
+	// leanChunk is a chunk as OpenAI sends them, with padding at its end that hides how
+	// long contents are.
+	leanChunk = `data: {"id":"chatcmpl-lean","object":"chat.completion.chunk","created":1700000000,"model":"` + leanModel +
+		`","service_tier":"default","system_fingerprint":"fp_lean","choices":[{"index":0,"delta":{%s},"logprobs":null,` +
+		`"finish_reason":%s}],"usage":null,"obfuscation":"%s"}` + "\n\n"
 	leanUsage = `"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":0}}`
 	leanLast  = `data: {"id":"chatcmpl-lean","object":"chat.completion.chunk","created":1700000000,"model":"` + leanModel +
 		`","choices":[],` + leanUsage + "}\n\ndata: [DONE]\n\n"
 	leanDocument = `{"id":"chatcmpl-lean","object":"chat.completion","created":1700000000,"model":"` + leanModel +
 		`","choices":[{"index":0,"message":{"role":"assistant","content":"words"},"finish_reason":"stop"}],` + leanUsage + "}"
+)
+
+// A stream of OpenAI's begins with a chunk that tells the role and ends with one that
+// tells why; those in between have content.
+var (
+	leanFirst  = fmt.Sprintf(leanChunk, `"role":"assistant","content":"","refusal":null`, "null", "a8Zk")
+	leanPieces = []string{
+		fmt.Sprintf(leanChunk, `"content":" word"`, "null", "q3"), fmt.Sprintf(leanChunk, `"content":" of"`, "null", "Xb71"),
+		fmt.Sprintf(leanChunk, `"content":" several"`, "null", ""), fmt.Sprintf(leanChunk, `"content":","`, "null", "nP0dS"),
+		fmt.Sprintf(leanChunk, `"content":" longer"`, "null", "t"), fmt.Sprintf(leanChunk, `"content":"\n\n"`, "null", "Lw6"),
+	}
+	leanStop = fmt.Sprintf(leanChunk, "", `"stop"`, "Jm2y9c")
 )
 
 // leanBuffers are for reading bodies; they are larger than io.Copy's.
@@ -76,7 +90,7 @@ func answerLean(w http.ResponseWriter, b behaviour.Behaviour, usage tokens.Usage
 		if i > 0 && b.Gap > 0 {
 			<-time.After(b.Gap)
 		}
-		if _, err := io.WriteString(w, leanPiece); err != nil {
+		if _, err := io.WriteString(w, leanPiece(i, b.Chunks)); err != nil {
 			return err
 		}
 		if err := control.Flush(); err != nil {
@@ -85,4 +99,16 @@ func answerLean(w http.ResponseWriter, b behaviour.Behaviour, usage tokens.Usage
 	}
 	_, err := fmt.Fprintf(w, leanLast, usage.Input, usage.Output, usage.Total())
 	return err
+}
+
+// leanPiece is a chunk of a stream of so many.
+func leanPiece(i, chunks int) string {
+	switch i {
+	case 0:
+		return leanFirst
+	case chunks - 1:
+		return leanStop
+	default:
+		return leanPieces[i%len(leanPieces)]
+	}
 }

@@ -35,6 +35,8 @@ var _ = Describe("A lean stand-in", func() {
 		Expect(ask(f, 0)).To(ContainSubstring(`"prompt_tokens":11,"completion_tokens":3,"total_tokens":14`))
 		stream := ask(f, 3)
 		Expect(strings.Count(stream, "data: ")).To(Equal(5), "three pieces, usage, [DONE]")
+		Expect(strings.Count(stream, `"content":`)).To(Equal(2))
+		Expect(stream).To(MatchRegexp(`(?s)"delta":\{"role":"assistant".*"delta":\{"content":" of"\}.*"delta":\{\},"logprobs":null,"finish_reason":"stop"`))
 		Expect(stream).To(ContainSubstring(`"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":4,`))
 		sums := f.Ledger.Summary()
 		Expect(sums.Requests).To(BeEquivalentTo(2))
