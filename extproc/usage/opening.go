@@ -32,34 +32,18 @@ type opening struct {
 	known  known  // a beginning
 	inText bool   // which ends behind the quote that a text begins with
 	tries  int    // how often a known beginning that does not was compared again
-	ending ending // and what followed on that text, from its last quote on
-}
+	ending known  // and what followed on that text, from its last quote on
 
-// known is a part of a document, and what comes of reading it.
-type known struct {
-	bytes []byte // empty for none
-	state jsonscan.State
-	model []byte
-}
-
-// learn remembers the part that ends where the document's scanner is.
-func (k *known) learn(d *document, p []byte) {
-	k.bytes = append(k.bytes[:0], p...)
-	k.model = append(k.model[:0], d.model...)
-	d.scanner.Save(&k.state)
-}
-
-// tell puts the document where it was behind the part.
-func (k *known) tell(d *document) {
-	d.scanner.Restore(&k.state)
-	d.model = append(d.model[:0], k.model...)
+	gap     gap   // of the part that is being scanned
+	watched int64 // where in the document the value begins that it is in
 }
 
 // open reads the first piece of a document, mostly the whole of it.
 func (d *document) open(p []byte) {
 	o := d.opening
-	switch n := len(o.known.bytes); {
-	case n == 0 || !bytes.HasPrefix(p, o.known.bytes):
+	n, ok := o.known.begins(p)
+	switch {
+	case !ok:
 		o.tries = 0
 	case o.inText || o.tries == maxTries:
 		d.openKnown(p[n:])
@@ -67,24 +51,41 @@ func (d *document) open(p []byte) {
 	default:
 		o.tries++
 	}
-	n := common(o.last, p)
-	inText := o.text > 0 && n >= o.text && o.quoted
-	if o.text > 0 {
-		n = min(n, o.text) // which counts, each time
-	}
+	n, inText, g := o.alike(p)
 	o.text, o.noting = 0, true
 	o.last = append(o.last[:0], p[:min(len(p), maxOpening)]...)
 	if n < minOpening {
 		n = 0
 	}
 	written := d.tally.written
+	o.watch(g, 0)
 	d.scan(p[:n])
-	if n > 0 && d.modelOnly() && d.tally.written == written {
-		o.known.learn(d, p[:n])
+	if n > 0 && d.modelOnly() && d.tally.written == written && o.gap == g {
+		o.known.learn(d, p[:n], g)
 		o.inText = inText
 		o.ending.forget()
 	}
 	d.scan(p[n:])
+}
+
+// alike is how much of p is as in the document before, but for a gap, and whether that
+// ends in the text.
+func (o *opening) alike(p []byte) (n int, inText bool, g gap) {
+	n = common(o.last, p)
+	if o.text == 0 || o.text > len(o.last) {
+		return n, false, gap{}
+	}
+	if n >= o.text {
+		return o.text, o.quoted, gap{} // which counts, each time
+	}
+	if g = differing(o.last, p, 0); g.to == 0 || !o.quoted {
+		return n, false, gap{}
+	}
+	behind := g.from + g.size(o.last[g.from:])
+	if behind < o.text && bytes.HasPrefix(p[g.to:], o.last[behind:o.text]) {
+		return g.to + o.text - behind, true, g
+	}
+	return n, false, gap{}
 }
 
 // openKnown reads what follows on the beginning that is known. Where that is a text,
@@ -104,19 +105,25 @@ func (d *document) openKnown(rest []byte) {
 		return
 	}
 	o.known.tell(d)
-	o.ending.compare(rest[size:], len(o.known.bytes)+size)
+	o.watch(differing(o.ending.bytes, rest[size:], 1), len(o.known.bytes)+size)
 	d.scan(rest)
 	if o.texts == texts+1 && d.modelOnly() {
-		o.ending.learn(d, rest[size:])
+		o.ending.learn(d, rest[size:], o.gap)
 	}
 }
+
+// watch closes a gap when it turns out to say something. The part that it is in begins
+// at the offset in the document.
+func (o *opening) watch(g gap, offset int) { o.gap, o.watched = g, int64(offset+g.start()) }
 
 // visited notes what is told where it matters, and the model's text.
 func (o *opening) visited(v jsonscan.Value) {
 	if o == nil {
 		return
 	}
-	o.ending.visited(v)
+	if v.Start == o.watched {
+		o.gap = gap{}
+	}
 	if v.ID != idText || (v.Kind != jsonscan.String && v.Kind != jsonscan.Number) {
 		return
 	}

@@ -17,6 +17,10 @@ func TestOpeningLearns(t *testing.T) {
 		chunk, ending string
 		texts         []string // %s of chunks, | between them
 	}{
+		"a response": {
+			`{"type":"response.output_text.delta","sequence_number":%s,"item_id":"m","delta":"%s","logprobs":[],"obfuscation":"%s"}`,
+			`","logprobs":[],"obfuscation":"<padding>"}`, []string{`8|a|x`, `9|b|yy`, `10|c|zzz`, `11|d|w`, `12|e|`},
+		},
 		"a chat": {openAI, `"},"finish_reason":null}],"usage":null}`, []string{
 			`"role":"assistant","content":""`, `"content":"Hello"`, `"content":" wor"`, `"content":"ld\n"`, `"content":"!"`,
 		}},
@@ -41,8 +45,8 @@ func TestOpeningLearns(t *testing.T) {
 		}
 		e := s.doc.opening.ending
 		got := string(e.bytes)
-		if e.from > 0 {
-			got = got[:e.from] + "<padding>" + got[e.to:]
+		if g := e.gap; g.to > 0 {
+			got = got[:g.from] + "<padding>" + got[g.to:]
 		}
 		if got != of.ending {
 			t.Errorf("%s: it knows the ending %q, not %q", name, got, of.ending)
@@ -56,7 +60,7 @@ func TestOpeningTries(t *testing.T) {
 	var tally Tally
 	s := NewStream(&tally, false)
 	event := func(i int) []byte {
-		return fmt.Appendf(nil, `data: {"type":"response.output_text.delta","sequence_number":%d,"delta":"a"}`+"\n\n", i)
+		return fmt.Appendf(nil, `data: {"type":"response.output_text.delta","sequence_number":%d,"at":%[1]d,"delta":"a"}`+"\n\n", i)
 	}
 	for i := range 10 + maxTries {
 		s.Pass(event(i))
@@ -78,7 +82,22 @@ func TestDiffering(t *testing.T) {
 		{`"},"x":"a"}`, `"},"x":"\"b\\"}`, `\"b\\`},
 		{`"},"x":"y","z":["a"]}`, `"},"x":"y","z":["b" ]}`, "b"},
 		{`"},"x":"a","y":1}`, `"},"x":"b","y":2}`, "b"},
-		{`"},"x":1,"y":"a"}`, `"},"x":2,"y":"b"}`, "nowhere"},
+		{`"},"x":1,"y":"a"}`, `"},"x":2,"y":"b"}`, "2"},
+		{`"},"x":1,"y":"a"}`, `"},"x":12,"y":"b"}`, "12"},
+		{`"},"x":12,"y":"a"}`, `"},"x":1,"y":"b"}`, "1"},
+		{`"},"x":10 }`, `"},"x":12 }`, "12"},
+		{`"},"x":[3,1]}`, `"},"x":[3,0]}`, "0"},
+		{`"},"x":[1]}`, `"},"x":[12]}`, "12"},
+		{`"},"x":-1}`, `"},"x":-2}`, "nowhere"},
+		{`"},"x":1.5}`, `"},"x":1.6}`, "nowhere"},
+		{`"},"x":1.5}`, `"},"x":2.5}`, "nowhere"},
+		{`"},"x":1e5}`, `"},"x":1e6}`, "nowhere"},
+		{`"},"x":10}`, `"},"x":01}`, "nowhere"},
+		{`"},"x":null}`, `"},"x":12}`, "nowhere"},
+		{`"},"x":12}`, `"},"x":null}`, "nowhere"},
+		{`"},"x":1`, `"},"x":2`, "nowhere"},
+		{`"1`, `"2`, "nowhere"},
+		{`"},"x1":1}`, `"},"x2":1}`, "nowhere"},
 		{`"},"x":"y"}`, `"},"x":"y"]`, "nowhere"},
 		{`"},"x":1}`, `"},"y":1}`, "nowhere"},
 		{`"},"x":1}`, `"},"y" : 1}`, "nowhere"},
@@ -92,8 +111,8 @@ func TestDiffering(t *testing.T) {
 		{`"},"x":"b"}`, ``, "nowhere"},
 	} {
 		got := "nowhere"
-		if from, to := differing([]byte(of.a), []byte(of.b)); from > 0 {
-			got = of.b[from:to]
+		if g := differing([]byte(of.a), []byte(of.b), 1); g.to > 0 {
+			got = of.b[g.from:g.to]
 		}
 		if got != of.want {
 			t.Errorf("%s and %s: %s, not %s", of.a, of.b, got, of.want)

@@ -106,7 +106,12 @@ var _ = Describe("Events that begin alike", func() {
 	)
 
 	It("say the same whatever they are made of, and however they are cut", func() {
-		heads := []string{head, strings.ReplaceAll(head, "m-1", "m-2"), `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":`, `{"a long name of nothing":"`, `{`, ``}
+		heads := []string{head, strings.ReplaceAll(head, "m-1", "m-2"), `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":`, `{"a long name of nothing":"`, `{`, ``,
+			`{"type":"response.output_text.delta","n":1,"m":"a","delta":`, `{"type":"response.output_text.delta","n":2,"m":"a","delta":`, `{"type":"response.output_text.delta","n":23,"m":"a","delta":`,
+			`{"type":"response.output_text.delta","n":01,"m":"a","delta":`, `{"type":"response.output_text.delta","n":,"m":"a","delta":`, `{"type":"response.output_text.delta","n":2.5,"m":"a","delta":`,
+			`{"type":"response.output_text.delta","n":2,"m":"bc","delta":`, `{"type":"response.output_text.delta","n":2,"m":"\\","delta":`, `{"type":"response.output_text.delta","usage":{"output_tokens":5},"delta":`,
+			`{"type":"response.output_text.delta","model":"m-4","m":"a","delta":`, `{"type":"response.output_text.delta","model":"m-5","m":"a","delta":`, `{"response":{"model":"m-6","usage":null},"n":3,"delta":`,
+		}
 		texts := []string{`"a text of some length"`, `"bc"`, `"\""`, `"\\"`, `"\u0061"`, `""`, "\"\x01\"", `"\x"`, `"`, `null`, `1`, `["a"]`, ``}
 		endings := []string{
 			`},"finish_reason":null}]}`, `},"finish_reason":"stop"}]}`, `}}`, `}}]}`, `}},{"delta":{"content":"b"}}]}`, `}},{"text":""}]}`, `}},{"text":1}]}`,
