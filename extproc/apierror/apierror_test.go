@@ -95,6 +95,7 @@ var _ = Describe("Error", func() {
 		Entry(nil, apierror.PathNotServed("GET", "/v1/x\n"), 404, "unknown_url", "client", `GET /v1/x\n is not served by this gateway. It serves /v1/chat/completions,`),
 		Entry(nil, apierror.MethodNotAllowed("GET", "/v1/x", "POST"), 405, "method_not_allowed", "client", "Use POST"),
 		Entry(nil, apierror.BodyTimeout(30*time.Second), 408, "request_timeout", "client", "30s"),
+		Entry(nil, apierror.BodyTooSlow(300_000, 39*time.Second), 408, "request_timeout", "client", "300000 bytes in 39s"),
 		Entry(nil, apierror.NotJSON("text/plain"), 415, "unsupported_media_type", "client", `"text/plain"`),
 		Entry(nil, apierror.Compressed("gzip"), 415, "unsupported_content_encoding", "client", `"gzip"`),
 		Entry(nil, apierror.ListUnreadable("too large"), 502, "model_list_unreadable", "extproc", "models: too large."),

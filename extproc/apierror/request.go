@@ -118,6 +118,13 @@ func BodyTimeout(after time.Duration) *Error {
 		fmt.Sprintf("No byte of the request body arrived for %s. Send the body without pauses.", after))
 }
 
+// BodyTooSlow is for a large body of which so many bytes have arrived in that time.
+func BodyTooSlow(received int64, in time.Duration) *Error {
+	return client(http.StatusRequestTimeout, "request_timeout",
+		fmt.Sprintf("The request body arrives too slowly: %d bytes in %s. Send it faster, or in smaller requests.",
+			received, in.Round(time.Second)))
+}
+
 // Overloaded is for a pod that holds as many bytes as its memory allows.
 func Overloaded() *Error {
 	return &Error{

@@ -10,12 +10,13 @@ import (
 
 // looksLike tells whether some JSON library may take a key for name: Go's knows
 // no case, as Unicode folds it, a string of C ends at NUL, and lenient decoders
-// drop what is no UTF-8 or cannot be seen.
-func looksLike(name string, key []byte) bool {
+// drop what is no UTF-8 or cannot be seen. Of a long key there is only the beginning:
+// what can be seen of it may be that of name.
+func looksLike(name string, key []byte, long bool) bool {
 	for len(key) > 0 {
 		r, n := utf8.DecodeRune(key)
 		if key = key[n:]; r == 0 {
-			break
+			return name == ""
 		}
 		if r == ' ' || r == utf8.RuneError || !unicode.IsPrint(r) {
 			continue
@@ -25,7 +26,7 @@ func looksLike(name string, key []byte) bool {
 			return false
 		}
 	}
-	return name == ""
+	return name == "" || long
 }
 
 func sameFold(a, b rune) bool {

@@ -17,9 +17,11 @@ func parseCount(raw []byte) (int64, bool) {
 		if c < '0' || c > '9' {
 			return parseCountSlow(raw)
 		}
-		if n = n*10 + int64(c-'0'); n > maxCount {
+		digit := int64(c - '0')
+		if n > (maxCount-digit)/10 {
 			return 0, false
 		}
+		n = n*10 + digit
 	}
 	return n, len(raw) > 0
 }

@@ -155,7 +155,7 @@ func (s *Scanner) endKey() {
 			s.pending, s.folded = child, false
 			return
 		}
-		if child.Fold && looksLike(child.Key, key) {
+		if child.Fold && s.pending == nil && looksLike(child.Key, key, s.keyLong) {
 			s.pending, s.folded = child, true
 		}
 	}

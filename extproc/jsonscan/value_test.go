@@ -25,6 +25,8 @@ var _ = Describe("Value", func() {
 		Entry("beyond what a float64 holds", "9007199254740993", int64(1)<<53+1, true),
 		Entry("the largest", "1152921504606846976", int64(1)<<60, true),
 		Entry("not a larger one", "1152921504606846977", int64(0), false),
+		Entry("not one whose last digit goes beyond an int64", "9999999999999999999", int64(0), false),
+		Entry("not one that comes round", "18446744073709551617", int64(0), false),
 		Entry("not one beyond all", "99999999999999999999999999", int64(0), false),
 		Entry("not one beyond float64", "1e999", int64(0), false),
 		Entry("not a fraction", "1.5", int64(0), false),

@@ -44,12 +44,12 @@ func (h headers) all(name string) []string {
 	return values
 }
 
-// ours returns the names of our internal headers among them.
+// ours returns the names of our internal headers among them, as texts of their own.
 func (h headers) ours() []string {
 	var names []string
 	for _, v := range h.list {
 		if strings.HasPrefix(v.Name, config.HeaderPrefix) {
-			names = append(names, v.Name)
+			names = append(names, strings.Clone(v.Name))
 		}
 	}
 	return names

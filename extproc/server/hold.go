@@ -19,19 +19,19 @@ import (
 // heldBody is a body of which the model is not known yet. It is scanned as
 // it comes, so that a refusal does not wait for its end.
 type heldBody struct {
-	headers  headers
+	remove   []string // names of headers
 	buffer   *memory.Buffer
 	fields   bodyFields
 	scanner  *jsonscan.Scanner
 	timer    *time.Timer
-	deadline time.Time
+	progress time.Time // when the last byte came
 }
 
 // hold begins to hold the request.
 func (s *session) hold(h headers) {
-	held := &heldBody{headers: h, buffer: memory.NewBuffer(s.proc.budget)}
+	held := &heldBody{remove: h.ours(), buffer: memory.NewBuffer(s.proc.budget)}
 	held.scanner = jsonscan.New(requestPlaces, &held.fields)
-	held.deadline = time.Now().Add(s.proc.holdTimeout)
+	held.progress = time.Now()
 	held.timer = time.AfterFunc(s.proc.holdTimeout, s.expire)
 	s.held = held
 	if length, err := strconv.ParseInt(h.get("content-length"), 10, 64); err == nil && length > 0 {
@@ -39,15 +39,30 @@ func (s *session) hold(h headers) {
 	}
 }
 
-// expire answers a client that has stopped sending.
+// patience is how long the rest of a held body may stay away: some time without a byte,
+// and a large one as a whole no longer than it takes at minRate.
+func (s *session) patience() time.Duration {
+	left := s.proc.holdTimeout - time.Since(s.held.progress)
+	if s.received > slowBytes {
+		inAll := s.proc.holdTimeout + time.Duration(s.received/minRate)*time.Second
+		left = min(left, inAll-time.Since(s.began))
+	}
+	return left
+}
+
+// expire answers a client that has stopped sending, or as good as.
 func (s *session) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// The timer may have fired while a piece was on its way.
-	if s.closed || s.held == nil || time.Now().Before(s.held.deadline) {
+	if s.closed || s.held == nil || s.patience() > 0 {
 		return
 	}
-	if err := s.refuse(apierror.BodyTimeout(s.proc.holdTimeout)); err != nil {
+	e := apierror.BodyTimeout(s.proc.holdTimeout)
+	if time.Since(s.held.progress) < s.proc.holdTimeout {
+		e = apierror.BodyTooSlow(s.received, time.Since(s.began))
+	}
+	if err := s.refuse(e); err != nil {
 		s.proc.log.V(1).Info("could not answer a request whose body stopped", "error", err.Error())
 	}
 }
@@ -72,8 +87,8 @@ func (s *session) keep(m *wire.Request) *apierror.Error {
 		return nil
 	}
 	held := s.held
-	held.deadline = time.Now().Add(s.proc.holdTimeout)
-	held.timer.Reset(s.proc.holdTimeout)
+	held.progress = time.Now()
+	held.timer.Reset(s.patience())
 	if s.received > s.route.MaxRequestBytes {
 		return apierror.TooLarge(s.route.MaxRequestBytes)
 	}
@@ -95,7 +110,7 @@ func (s *session) endHeld() error {
 	}
 	held.timer.Stop()
 	s.in, s.prompt = ended, held.fields.prompt.Tokens()
-	err := s.send(s.passOn(held.headers,
+	err := s.send(s.passOn(held.remove,
 		header{Name: config.HeaderModel, Value: s.req.model}, header{Name: "accept-encoding", Value: "identity"}))
 	if err != nil {
 		return err

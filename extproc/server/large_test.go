@@ -14,6 +14,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/server"
+	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
 var _ = Describe("A large body", func() {
@@ -110,6 +111,60 @@ var _ = Describe("A large body", func() {
 		Expect(handler.Sent()).To(Succeed())
 		handler.Close()
 	})
+
+	// early is a request of which half is sent when its answer begins.
+	early := func(b *bench, s *stream, answer ...*extprocv3.ProcessingRequest) transport.Handler {
+		GinkgoHelper()
+		handler := b.Open(s)
+		for _, m := range append([]*extprocv3.ProcessingRequest{
+			post(chatPath), requestBody(`{"model":"gpt","x":"`+strings.Repeat("x", 190_000)+`"}`, true)}, answer...) {
+			text, err := proto.Marshal(m)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(deliver(handler, text)).To(Succeed())
+		}
+		return handler
+	}
+
+	It("is sent to its end beside an answer that comes early", func() {
+		b, s := newBench(nil), &stream{full: 3}
+		handler := early(b, s, responseHeaders(200, false, "content-type", jsonType), responseBody(chatAnswer[:20], false))
+		_, ends := sentBody(s.replies)
+		Expect(ends).To(BeZero())
+		s.full = 0
+		Expect(handler.Sent()).To(Succeed())
+		sent, ends := sentBody(s.replies)
+		Expect(ends).To(Equal(1))
+		Expect(sent).To(HaveLen(190_000 + len(`{"model":"gpt","x":""}`)))
+		text, err := proto.Marshal(responseBody(chatAnswer[20:], true))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(deliver(handler, text)).To(Succeed())
+		handler.Close()
+		Expect(b.settled().told).To(Equal(1))
+		Expect(b.budget.Held()).To(BeZero())
+	})
+
+	It("is charged for what TARS wrote before it had all of it", func() {
+		b, s := newBench(nil), &stream{full: 3}
+		early(b, s, responseHeaders(200, false, "content-type", streamType),
+			responseBody("data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n", false)).Close()
+		Expect(b.settled().missing).To(Equal(1))
+	})
+
+	DescribeTable("is not sent on where nobody reads it any more",
+		func(answer *extprocv3.ProcessingRequest) {
+			b, s := newBench(nil), &stream{full: 3}
+			handler := early(b, s, answer)
+			Expect(b.budget.Held()).To(BeZero())
+			s.full = 0
+			Expect(handler.Sent()).To(Succeed())
+			_, ends := sentBody(s.replies)
+			Expect(ends).To(BeZero())
+			handler.Close()
+			Expect(b.settled()).To(Equal(bill{free: 1}))
+		},
+		Entry("TARS refuses", responseHeaders(400, true, "content-type", jsonType)),
+		Entry("the gateway answers", withAttributes(bareResponseHeaders(302, true), "response.code_details", "direct_response")),
+	)
 
 	It("gives its memory back when it is cut while it waits", func() {
 		b := newBench(func(r *config.Route) { r.MaxRequestBytes = size })

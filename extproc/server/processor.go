@@ -21,6 +21,16 @@ import (
 // holds memory, and the headers of its request, for nothing.
 const HoldTimeout = 30 * time.Second
 
+const (
+	// slowBytes is how large a held body may be, in bytes, that takes its time: it
+	// holds little.
+	slowBytes = 256 << 10
+	// minRate is what of a larger one has to arrive, in bytes a second from its begin on
+	// and beside HoldTimeout, or the client is answered 408 too. Three connections that
+	// bring a byte now and then would hold what all others need.
+	minRate = 32 << 10
+)
+
 // Options are what New needs.
 type Options struct {
 	// Config is the whole configuration, Hash identifies it.

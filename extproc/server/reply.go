@@ -14,14 +14,14 @@ import (
 )
 
 // passOn answers a request's headers: the one rule of the route that has a
-// backend is chosen by the pass header, so the route is chosen again. No
-// header of ours that a client sent survives.
-func (s *session) passOn(h headers, set ...header) *wire.Reply {
+// backend is chosen by the pass header, so the route is chosen again. Headers of ours
+// that a client sent are to be removed.
+func (s *session) passOn(remove []string, set ...header) *wire.Reply {
 	set = append(set, header{Name: config.HeaderPass, Value: s.route.PassToken})
 	for name, value := range s.span.Headers() {
 		set = append(set, header{Name: name, Value: value})
 	}
-	return &wire.Reply{Kind: wire.RequestHeaders, Set: set, Remove: h.ours(), ClearRouteCache: true}
+	return &wire.Reply{Kind: wire.RequestHeaders, Set: set, Remove: remove, ClearRouteCache: true}
 }
 
 func requestPiece(p []byte, last bool) *wire.Reply {

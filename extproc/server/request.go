@@ -57,10 +57,13 @@ func (s *session) read(method, path, id string) {
 // read finds out what a request asks for, and the route that it is on, nil for
 // none.
 func (p *Processor) read(method, path, id string) (request, *route) {
-	req := request{method: method, path: path, id: id}
+	// They are parts of one text, that of all headers: it would live as long as they do.
+	req := request{method: strings.Clone(method), id: strings.Clone(id)}
+	path, query := strings.Clone(path), ""
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
-		req.path, req.query = path[:i], path[i:]
+		path, query = path[:i], path[i:]
 	}
+	req.path, req.query = path, query
 	prefix := "/"
 	r := p.route(req.path)
 	if r != nil {
@@ -183,7 +186,11 @@ func (s *session) forward(h headers, bodiless bool, set ...header) error {
 		s.in = ended
 	}
 	s.forwarded = true
-	return s.send(s.passOn(h, set...))
+	remove := h.ours()
+	if s.req.target.Kind == policy.ModelList && h.has("range") {
+		remove = append(remove, "range") // a part of the list could not be narrowed
+	}
+	return s.send(s.passOn(remove, set...))
 }
 
 // requestBody takes a piece of a request's body.

@@ -3,15 +3,18 @@
 package server_test
 
 import (
+	"runtime"
 	"strings"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/server"
+	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
 // passed is the reply to a request's headers that lets it go to TARS.
@@ -299,5 +302,38 @@ var _ = Describe("A request on another path", func() {
 			Expect(words).To(HaveLen(1), path)
 			Expect(words[0]).To(MatchRegexp(refusal("400", "upgrade_not_supported")), path)
 		}
+	})
+})
+
+var _ = Describe("The headers of a request", func() {
+	It("are not kept for as long as it takes", func() {
+		const requests, size = 64, 50 << 10
+		b := newBench(nil)
+		heap := func() int64 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return int64(m.HeapAlloc)
+		}
+		var handlers []transport.Handler
+		before := heap()
+		for range requests {
+			handler := b.Open(&stream{})
+			for _, m := range []*extprocv3.ProcessingRequest{post(chatPath, "x-request-id", "id-3", "x-tarsbackend-a", "b", "x-long", strings.Repeat("x", size)), requestBody(`{"model":`, false)} {
+				text, err := proto.Marshal(m)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(deliver(handler, text)).To(Succeed())
+			}
+			handlers = append(handlers, handler)
+		}
+		Expect(heap() - before).To(BeNumerically("<", requests*size/2))
+		for _, handler := range handlers {
+			handler.Close()
+		}
+	})
+
+	It("do not ask for a part of a list that is narrowed", func() {
+		Expect(newBench(restricted).talk(get("/v1/models", "range", "bytes=0-9"))[0]).To(HaveSuffix(" -range route again"))
+		Expect(newBench(forwarding).talk(get("/v1/files/1/content", "range", "bytes=0-9"))[0]).NotTo(ContainSubstring("range"))
 	})
 })

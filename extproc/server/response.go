@@ -56,12 +56,6 @@ func (s *session) responseHeaders(m *wire.Request) error {
 	if first {
 		s.read(m.Attribute(attrMethod), m.Attribute(attrPath), m.Attribute(attrRequestID))
 	}
-	if s.in != passing {
-		// A held request ends here; one that passes may go on meanwhile.
-		s.in = ended
-		s.release()
-		s.stream.Expect(0)
-	}
 	h := newHeaders(m.Headers)
 	status, err := strconv.Atoi(h.get(":status"))
 	if err != nil {
@@ -69,14 +63,28 @@ func (s *session) responseHeaders(m *wire.Request) error {
 	}
 	s.result.status = status
 	details := m.Attribute(attrDetails)
+	local := first || (details != "" && details != viaUpstream)
+	s.endRequest(local || status >= http.StatusBadRequest)
 	if s.req.canary {
 		return s.canaryAnswered(m, details)
 	}
-	if first || (details != "" && details != viaUpstream) {
+	if local {
 		s.local, s.reached = true, apierror.Reached(details)
 		return s.gatewayAnswered(m, h, details)
 	}
 	return s.upstreamAnswered(m, h)
+}
+
+// endRequest ends a request that is still held, or that nobody reads any more, before its
+// answer. One that passes or is sent on goes on beside an answer that came early.
+func (s *session) endRequest(unread bool) {
+	if s.in == waiting || s.in == holding {
+		s.in, unread = ended, true
+	}
+	if unread {
+		s.release()
+		s.stream.Expect(0)
+	}
 }
 
 // upstreamAnswered treats an answer of TARS.
@@ -93,16 +101,14 @@ func (s *session) upstreamAnswered(m *wire.Request, h headers) error {
 	case m.End || h.encoding() != "":
 	case s.result.streamed:
 		s.ans.reader = usage.NewStream(&s.tally, s.req.addedUsage)
-	case isJSON(contentType):
+	default: // whatever it calls itself: what is no JSON ends at its first byte
 		s.ans.reader = usage.NewBody(&s.tally)
 	}
 	if s.rewritesModels() && !m.End {
 		if encoding := h.encoding(); encoding != "" {
 			return s.refuse(apierror.ListUnreadable("it is compressed although that was not asked for"))
 		}
-		if s.ans.reader != nil {
-			return s.holdList(h, set)
-		}
+		return s.holdList(h, set)
 	}
 	return s.passHeaders(m, set, h.ours())
 }
@@ -123,7 +129,7 @@ func (s *session) requestIDs(h headers) []header {
 // rewritesModels tells whether the answer is a list or an entry of models
 // that apps must see otherwise than TARS sends it.
 func (s *session) rewritesModels() bool {
-	if s.result.status != http.StatusOK || s.req.method != http.MethodGet || s.route == nil {
+	if s.result.status >= http.StatusMultipleChoices || s.req.method != http.MethodGet || s.route == nil {
 		return false
 	}
 	return (s.req.target.Kind == policy.ModelList && s.route.models.Restricted()) || s.req.rename != ""
@@ -250,7 +256,7 @@ func kept(h headers) [][2]string {
 	var keep [][2]string
 	for _, v := range h.list {
 		switch name := v.Name; name {
-		case "content-type", "content-length", "transfer-encoding", "connection", "date", "server",
+		case "content-type", "content-length", "content-encoding", "etag", "transfer-encoding", "connection", "date", "server",
 			config.HeaderErrorSource, config.HeaderRouteHash:
 		default:
 			if name != "" && name[0] != ':' {

@@ -225,11 +225,21 @@ var _ = Describe("An answer of TARS", func() {
 			Expect(b.counted("gen_ai_client_token_usage")).To(BeEmpty())
 		},
 		Entry("JSON without usage", false, responseHeaders(200, false, "content-type", jsonType), responseBody(`{}`, true)),
-		Entry("another content type", false, responseHeaders(200, false, "content-type", "text/html"), responseBody(chatAnswer, true)),
+		Entry("a page", false, responseHeaders(200, false, "content-type", "text/html"), responseBody("<html>"+chatAnswer, true)),
 		Entry("compressed", false, responseHeaders(200, false, "content-type", jsonType, "content-encoding", "gzip"), responseBody(chatAnswer, true)),
 		Entry("no body", false, responseHeaders(204, true)),
 		Entry("the client hung up in a stream", true, responseHeaders(200, false, "content-type", streamType), responseBody(delta, false)),
 		Entry("the client hung up before the answer", true),
+	)
+
+	DescribeTable("is metered whatever it is called", func(headers ...string) {
+		b := newBench(nil)
+		b.play(chat(plainChat, responseHeaders(200, false, headers...), responseBody(chatAnswer, true))...)
+		Expect(b.counted("gen_ai_client_token_usage_count")).To(HaveLen(2))
+		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+	},
+		Entry("nothing"), Entry("text", "content-type", "text/json"), Entry("of another charset", "content-type", "application/json; charset=us-ascii"),
+		Entry("broken", "content-type", "application/json;="),
 	)
 
 	It("settles what a client that hung up has had", func() {
@@ -289,11 +299,20 @@ var _ = Describe("The list of models", func() {
 	It("passes at once where there is nothing to change", func() {
 		Expect(newBench(nil).talk(get("/v1/models"), responseHeaders(200, false, "content-type", jsonType), responseBody(list, false))[1:]).
 			To(Equal([]string{"response headers", "response " + list}))
-		Expect(newBench(restricted).talk(get("/v1/models"), responseHeaders(200, false, "content-type", "text/html"), responseBody("x", false))[1:]).
-			To(Equal([]string{"response headers", "response x"}))
+		Expect(newBench(restricted).talk(get("/v1/models"), responseHeaders(200, false, "content-type", "text/html"), responseBody("x", true))[1:]).
+			To(Equal([]string{"response headers", "response x$"}))
 		Expect(newBench(restricted).talk(get("/v1/models"), responseHeaders(500, false, "content-type", jsonType), responseBody("{", false))[1:]).
 			To(Equal([]string{"response headers x-tarsbackend-error-source=tars", "response {"}))
 	})
+
+	DescribeTable("is narrowed whatever it is called",
+		func(status int, headers ...string) {
+			Expect(newBench(restricted).talk(get("/v1/models"), responseHeaders(status, false, headers...), responseBody(list, true))[1:]).
+				To(Equal([]string{"response headers", `response {"object":"list","data":[{"id":"gpt-4o-mini"},{"id":"fast"}]}$`}))
+		},
+		Entry("nothing", 200), Entry("text", 200, "content-type", "text/plain"), Entry("of another charset", 200, "content-type", "application/json; charset=iso-8859-1"),
+		Entry("a part", 206, "content-type", jsonType), Entry("new", 201, "content-type", jsonType),
+	)
 
 	It("shows an error inside a 200 untouched", func() {
 		b := newBench(restricted)

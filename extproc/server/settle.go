@@ -28,8 +28,10 @@ func (s *session) counts() usage.Counts {
 // TARS may have been at work until then.
 func (s *session) chargeable() bool {
 	switch {
-	case s.req.target.Operation == nil || !s.forwarded:
+	case s.req.target.Operation == nil:
 		return false
+	case !s.forwarded:
+		return s.tally.Begun() // TARS answers before it has all of it
 	case s.local:
 		return s.reached
 	case s.result.status >= http.StatusMultipleChoices:

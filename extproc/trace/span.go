@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,11 +111,25 @@ type Request struct {
 	Streamed bool
 }
 
+// methods are those of OpenTelemetry's http.request.method that are served; a client
+// may write anything.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
+
+// method is http.request.method.
+func (r Request) method() string {
+	if r.Method == "" || slices.Contains(methods, r.Method) {
+		return r.Method
+	}
+	return "_OTHER"
+}
+
 // name is that of the span by the conventions: the operation and the model, or
 // the method and the path.
 func (r Request) name() string {
 	if r.Operation == "" {
-		return r.Method + " " + r.Path
+		return r.method() + " " + r.Path
 	}
 	return strings.TrimSpace(r.Operation + " " + r.RequestModel)
 }
@@ -129,7 +144,7 @@ func (s *Span) End(r Request) {
 		genai.OperationName: r.Operation, genai.ProviderName: r.Provider,
 		genai.RequestModel: r.RequestModel, genai.ResponseModel: r.ResponseModel,
 		genai.ServerAddress: r.ServerAddress, genai.ErrorType: r.ErrorType,
-		"http.request.method": r.Method, "http.route": r.Path, "tarsbackend.name": r.TarsBackend,
+		"http.request.method": r.method(), "http.route": r.Path, "tarsbackend.name": r.TarsBackend,
 		"tarsbackend.request.id": r.RequestID, "tarsbackend.error.source": r.Source,
 	} {
 		if value != "" {

@@ -71,6 +71,7 @@ var _ = Describe("A span", func() {
 		Entry("operation and model", "chat gpt-5", Request{Operation: "chat", RequestModel: "gpt-5", Method: "POST", Path: "/v1/chat/completions"}),
 		Entry("operation alone", "chat", Request{Operation: "chat", Method: "POST", Path: "/v1/chat/completions"}),
 		Entry("method and path", "GET /v1/models", Request{Method: "GET", Path: "/v1/models"}),
+		Entry("a method that nobody knows", "_OTHER /v1/models", Request{Method: "BREW", Path: "/v1/models"}),
 	)
 
 	It("holds no token count that is not known", func() {

@@ -14,7 +14,7 @@ type Counts struct {
 	Input int64
 	// Output is everything the model wrote, reasoning included.
 	Output int64
-	// Total is the provider's own total, or Input + Output.
+	// Total is Input + Output, or the provider's own total where that is more.
 	Total int64
 	// CachedInput is the part of Input that was read from a cache.
 	CachedInput int64
@@ -66,30 +66,55 @@ func (n *numbers) merge(later *numbers) {
 	}
 }
 
-func (n *numbers) first(a, b field) int64 {
-	if n.seen[a] {
-		return n.values[a]
+// first is the value of the first field that says something, and whether one of them
+// was told. Some providers tell both vocabularies, and one of them with zeros.
+func (n *numbers) first(of ...field) (value int64, seen bool) {
+	for _, f := range of {
+		if seen = seen || n.seen[f]; n.values[f] > 0 {
+			return n.values[f], true
+		}
 	}
-	return n.values[b]
+	return 0, seen
+}
+
+// input is everything the model read. Anthropic's input_tokens leaves both cache figures
+// out; those of OpenAI's responses have the cached part among their details or, as the
+// total shows, inside.
+func (n *numbers) input(output int64) (input int64, seen bool) {
+	input, seen = n.first(promptTokens, inputTokens)
+	if n.values[promptTokens] > 0 || n.seen[inputCachedTokens] {
+		return input, seen
+	}
+	all := input + n.values[cacheReadTokens] + n.values[cacheCreationTokens]
+	if n.seen[totalTokens] && all+output > n.values[totalTokens] {
+		return input, seen
+	}
+	return all, seen
 }
 
 func (n *numbers) counts() Counts {
+	output, outputSeen := n.first(completionTokens, outputTokens)
+	input, inputSeen := n.input(output)
+	reasoning, _ := n.first(completionReasoningTokens, outputReasoningTokens)
+	if total := n.values[totalTokens]; n.seen[totalTokens] {
+		switch {
+		case inputSeen && !outputSeen && total >= input:
+			output, outputSeen = total-input, true
+		case outputSeen && !inputSeen && total >= output:
+			input, inputSeen = total-output, true
+		case reasoning > 0 && total == input+output+reasoning:
+			output += reasoning // which some providers tell beside the output
+		}
+	}
 	c := Counts{
-		Known:         n.known && n.final,
-		Input:         n.values[promptTokens],
-		Output:        n.first(completionTokens, outputTokens),
+		// Half of it would pass for all.
+		Known:         n.known && n.final && inputSeen && outputSeen,
+		Input:         input,
+		Output:        output,
+		Total:         max(n.values[totalTokens], input+output),
 		CacheCreation: n.values[cacheCreationTokens],
-		CachedInput:   n.first(promptCachedTokens, inputCachedTokens) + n.values[cacheReadTokens],
-		Reasoning:     n.first(completionReasoningTokens, outputReasoningTokens),
+		Reasoning:     reasoning,
 	}
-	if !n.seen[promptTokens] {
-		// Anthropic's input_tokens leaves both cache figures out; OpenAI's
-		// responses have neither.
-		c.Input = n.values[inputTokens] + n.values[cacheReadTokens] + n.values[cacheCreationTokens]
-	}
-	c.Total = c.Input + c.Output
-	if n.seen[totalTokens] {
-		c.Total = n.values[totalTokens]
-	}
+	c.CachedInput, _ = n.first(promptCachedTokens, inputCachedTokens, cacheReadTokens)
 	return c
 }

@@ -57,11 +57,8 @@ func (d *document) Visit(v jsonscan.Value) {
 		d.failed = d.failed || (v.Kind == jsonscan.String && string(v.Raw) == `"error"`)
 	case idError, idErrorCode, idErrorType:
 		d.visitError(v)
-	case idUsage:
-		d.hasUsage = v.Kind == jsonscan.Object
-		d.final = d.hasUsage
-	case idStartUsage:
-		d.hasUsage = v.Kind == jsonscan.Object
+	case idUsage, idStartUsage:
+		d.visitUsage(v)
 	case idText:
 		// At once: an answer that breaks off has no whole document.
 		d.tally.written.Add(v)
@@ -73,6 +70,13 @@ func (d *document) Visit(v jsonscan.Value) {
 	}
 }
 
+// visitUsage is satisfied with one place: null in another says nothing.
+func (d *document) visitUsage(v jsonscan.Value) {
+	if v.Kind == jsonscan.Object {
+		d.hasUsage, d.final = true, d.final || v.ID == idUsage
+	}
+}
+
 func (d *document) visitError(v jsonscan.Value) {
 	switch v.ID {
 	case idErrorCode:
@@ -80,7 +84,7 @@ func (d *document) visitError(v jsonscan.Value) {
 	case idErrorType:
 		d.failure.Type = plain(v)
 	default:
-		d.failed = d.failed || v.Kind == jsonscan.String || v.Kind == jsonscan.Object
+		d.failed = d.failed || (v.Kind == jsonscan.String && len(v.Raw) > len(`""`)) || (v.Kind == jsonscan.Object && !v.Empty)
 	}
 }
 
@@ -100,7 +104,7 @@ func plain(v jsonscan.Value) string {
 // usage: the last chunk of a stream with include_usage.
 func (d *document) end() (usageOnly bool) {
 	if !d.broken && d.scanner.Close() == nil {
-		usageOnly = d.hasUsage && d.emptyChoices
+		usageOnly = d.hasUsage && d.emptyChoices && !d.failed
 		d.commit()
 	}
 	d.reset()

@@ -50,9 +50,12 @@ func (k *known) is(p []byte) bool {
 }
 
 // gap is where parts of documents differ that say the same: in the inside of a string
-// that is no name, or in the digits of a number. Neither is told to a document's Visit.
-// OpenAI pads each chunk with some "obfuscation" of random length, and numbers the events
-// of a response.
+// that is no name, or in the digits of a number. OpenAI pads each chunk with some
+// "obfuscation" of random length, and numbers the events of a response.
+//
+// What stands there cannot matter: by what is before it, it is a value, in a place that
+// was not told to the document's Visit when the part was scanned, and what ends it is in
+// the part, too. The part that was remembered before is only a hint where to look.
 type gap struct {
 	from, to int // both 0 for nowhere
 	digits   bool

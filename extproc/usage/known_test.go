@@ -100,6 +100,8 @@ var _ = Describe("Events that end alike but for some padding", func() {
 		Entry("a padding that is a name", chunks(`,"n":1,"%s":{"completion_tokens":9}}`, "x", "yy", "zzz", "x", "usage", "z")),
 		Entry("a padding that is a name, with space behind it", chunks(`,"n":1,"%s" : {"completion_tokens":9}}`, "x", "yy", "zzz", "x", "usage", "z")),
 		Entry("a padding that is one of several", chunks(`,"n":["a","%s","c"],"usage":null}`, "x", "yy", "zzz", "x", `b","c"],"model":"`, "z")),
+		Entry("usage behind the text, and no choices", chunks(`,"choices":[],"usage":{"completion_tokens":4},"n":"%s"}`, "x", "x", "x", "yy", "z")),
+		Entry("an ending that is long", chunks(`,"n":"`+strings.Repeat("n", 2000)+`","m":"%s"}`, "x", "yy", "zzz", "x", "z")),
 		Entry("two paddings", chunks(`,"n":"%s","usage":null,"m":"%s"}`, "x", "yy", "zzz", "x", "z")),
 		Entry("a padding behind what is no JSON", chunks(`,"n":"\x","m":"%s"}`, "x", "yy", "zzz", "x", "z")),
 	)

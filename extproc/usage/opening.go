@@ -14,6 +14,9 @@ const (
 	maxOpening = 512
 	// minOpening is the shortest beginning that is worth remembering, in bytes.
 	minOpening = 32
+	// maxEnding is the longest that is remembered, in bytes: a chunk of a chat has some 100
+	// behind its text.
+	maxEnding = 1 << 10
 	// maxTries is how many documents may show that they begin alike up to the text,
 	// after one that did not: the first chunk of a chat tells the role before it.
 	maxTries = 4
@@ -24,10 +27,10 @@ const (
 // makes of a beginning that has been seen is remembered, in place of scanning it again,
 // and so is what it makes of all that follows the text.
 type opening struct {
-	last   []byte // the beginning of the document before
+	last   []byte // the beginning of the last document that was compared
 	text   int    // where in it the first text begins that the model wrote; 0 for nowhere
 	quoted bool   // that is a string
-	noting bool   // the document is the one in last
+	noting bool   // it is the one that is being scanned
 	texts  int    // how many texts there were
 	known  known  // a beginning
 	inText bool   // which ends behind the quote that a text begins with
@@ -57,10 +60,9 @@ func (d *document) open(p []byte) {
 	if n < minOpening {
 		n = 0
 	}
-	written := d.tally.written
 	o.watch(g, 0)
 	d.scan(p[:n])
-	if n > 0 && d.modelOnly() && d.tally.written == written && o.gap == g {
+	if n > 0 && d.modelOnly() && o.gap == g {
 		o.known.learn(d, p[:n], g)
 		o.inText = inText
 		o.ending.forget()
@@ -105,6 +107,10 @@ func (d *document) openKnown(rest []byte) {
 		return
 	}
 	o.known.tell(d)
+	if len(rest)-size > maxEnding {
+		d.scan(rest)
+		return
+	}
 	o.watch(differing(o.ending.bytes, rest[size:], 1), len(o.known.bytes)+size)
 	d.scan(rest)
 	if o.texts == texts+1 && d.modelOnly() {

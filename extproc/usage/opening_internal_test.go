@@ -119,3 +119,19 @@ func TestDiffering(t *testing.T) {
 		}
 	}
 }
+
+// TestOpeningIsSmall holds that a stream keeps little of its events.
+func TestOpeningIsSmall(t *testing.T) {
+	var tally Tally
+	s := NewStream(&tally, false)
+	for i := range 5 {
+		s.Pass([]byte(`data: {"id":"a long name of nothing","choices":[{"delta":{"content":"` + strings.Repeat("a", i+1) + `"}}],"x":"` + strings.Repeat("y", 1<<20) + "\"}\n\n"))
+	}
+	o := s.doc.opening
+	if !o.inText {
+		t.Error("the beginning is not known")
+	}
+	if n := cap(o.last) + cap(o.known.bytes) + cap(o.ending.bytes); n > 4<<10 {
+		t.Errorf("it keeps %d bytes", n)
+	}
+}

@@ -34,7 +34,7 @@ func places() *jsonscan.Node {
 	return &jsonscan.Node{Children: []*jsonscan.Node{
 		model, block, failure,
 		{Key: "choices", ID: idChoices, Each: &jsonscan.Node{Children: []*jsonscan.Node{
-			text("text"), written("delta", "content", "reasoning_content", "refusal"), written("message", "content", "reasoning_content", "refusal"),
+			text("text"), written("delta", chatTexts...), written("message", chatTexts...),
 		}}},
 		{Key: "type", ID: idType},
 		{Key: "message", Children: []*jsonscan.Node{model, start}},
@@ -49,6 +49,10 @@ func places() *jsonscan.Node {
 	}}
 }
 
+// chatTexts are where a chat's model writes. Providers do not agree on the name of the
+// reasons.
+var chatTexts = []string{"content", "reasoning_content", "reasoning", "refusal"}
+
 func text(key string) *jsonscan.Node { return &jsonscan.Node{Key: key, ID: idText, Sized: true} }
 
 // written is a place where a model writes: a string, or an object with strings
@@ -58,9 +62,9 @@ func written(key string, keys ...string) *jsonscan.Node {
 	for _, k := range keys {
 		n.Children = append(n.Children, text(k))
 	}
-	function := &jsonscan.Node{Key: "function", Children: []*jsonscan.Node{text("arguments")}}
-	n.Children = append(n.Children, &jsonscan.Node{
-		Key: "tool_calls", Each: &jsonscan.Node{Children: []*jsonscan.Node{function}},
+	arguments := []*jsonscan.Node{text("arguments")}
+	n.Children = append(n.Children, &jsonscan.Node{Key: "function_call", Children: arguments}, &jsonscan.Node{
+		Key: "tool_calls", Each: &jsonscan.Node{Children: []*jsonscan.Node{{Key: "function", Children: arguments}}},
 	})
 	return n
 }

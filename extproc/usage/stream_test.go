@@ -75,6 +75,8 @@ var _ = Describe("Stream", func() {
 			stream("\n", `data: {"choices":[{}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`), seven),
 		Entry("not a chunk without choices", stream("\n", `data: {"usage":{"prompt_tokens":3,"completion_tokens":4}}`),
 			stream("\n", `data: {"usage":{"prompt_tokens":3,"completion_tokens":4}}`), seven),
+		Entry("not an error beside usage", stream("\n", delta, `data: {"error":{"code":502},"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}`),
+			stream("\n", delta, `data: {"error":{"code":502},"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}`), seven),
 		Entry("not usage null", stream("\n", `data: {"choices":[],"usage":null}`), stream("\n", `data: {"choices":[],"usage":null}`), usage.Counts{}),
 		Entry("not what is no JSON", stream("\n", delta, `data: {"choices":[],"usage":{"prompt_tokens":3}`), stream("\n", delta, `data: {"choices":[],"usage":{"prompt_tokens":3}`), usage.Counts{}),
 		Entry("an unfinished event passes at the end", stream("\n", delta)+`data: {"cho`, stream("\n", delta)+`data: {"cho`, usage.Counts{}),

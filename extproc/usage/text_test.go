@@ -25,6 +25,8 @@ var _ = DescribeTable("An estimate counts what a model wrote, however the answer
 	Entry("every choice", stream("\n", `data: {"choices":[{"text":"a"},{"text":"b"}]}`), int64(2)),
 	Entry("calls of tools", stream("\n", `data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{\"a\":"}}]}}]}`), int64(2)),
 	Entry("reasoning", stream("\n", `data: {"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `data: {"type":"content_block_delta","delta":{"thinking":"hm"}}`), int64(2)),
+	Entry("reasoning by another name", stream("\n", `data: {"choices":[{"delta":{"reasoning":"hm"}}]}`), int64(1)),
+	Entry("calls of functions, as they were before tools", stream("\n", `data: {"choices":[{"delta":{"function_call":{"name":"f","arguments":"{\"a\":"}}}]}`), int64(2)),
 	Entry("a response's text once, not again where it is repeated", stream("\n", `data: {"type":"response.output_text.delta","delta":"four"}`,
 		`data: {"type":"response.output_text.done","text":"four"}`, `data: {"type":"response.content_part.done","part":{"text":"four"}}`), int64(1)),
 	Entry("what comes of an event that breaks off", `data: {"choices":[{"delta":{"content":"four"},`, int64(1)),
