@@ -78,14 +78,16 @@ func Run(ctx context.Context, args []string, process Process) error {
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	}
-	logger := zap.New(zap.UseFlagOptions(&o.zap), zap.WriteTo(process.Stderr))
-	ctrl.SetLogger(logger)
-	klog.SetLogger(logger)
-
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the API server (--kubeconfig, KUBECONFIG or the pod's service account): %w", err)
 	}
+	// They are the whole process's, so only a manager that runs sets them: another one,
+	// as tests have, may still be recording its last Event.
+	logger := zap.New(zap.UseFlagOptions(&o.zap), zap.WriteTo(process.Stderr))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+
 	mgr, err := New(ctx, config, o.Options)
 	if err != nil {
 		return err
