@@ -19,7 +19,7 @@ import (
 // heldBody is a body of which the model is not known yet. It is scanned as
 // it comes, so that a refusal does not wait for its end.
 type heldBody struct {
-	remove   []string // names of headers
+	remove   []string // headers of ours that the client sent
 	buffer   *memory.Buffer
 	fields   bodyFields
 	scanner  *jsonscan.Scanner

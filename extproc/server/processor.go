@@ -16,9 +16,9 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
-// HoldTimeout is how long a held request body may make no progress before
-// the client is answered 408: a client that sends one byte now and then
-// holds memory, and the headers of its request, for nothing.
+// HoldTimeout is how long a held request body may make no progress before the client is
+// answered 408: it holds memory for nothing. For one that sends a byte now and then, see
+// minRate.
 const HoldTimeout = 30 * time.Second
 
 const (
