@@ -39,7 +39,7 @@ func Reached(details string) bool {
 	if has(details, "connection_failure", "connection_timeout", "overflow", "refused_stream") {
 		return false
 	}
-	return has(details, "timeout", "upstream_reset")
+	return has(details, "timeout", "upstream_reset", "upstream_max_stream_duration_reached", "response_payload_too_large")
 }
 
 func has(details string, parts ...string) bool {
@@ -64,7 +64,7 @@ func explain(status int, details string) (what, code string, limited bool) {
 			"look for a firewall or a network policy that drops it", "upstream_connect_timeout", false
 	case has(details, "connection_failure", "connection_termination", "upstream_reset"):
 		return "the connection to TARS failed; retry, and see the TarsBackend's status if it stays", "upstream_connect_error", false
-	case has(details, "timeout"):
+	case has(details, "timeout", "max_stream_duration_reached"):
 		return "TARS took longer than the gateway's time limit; see spec.timeouts of the TarsBackend", "gateway_timeout", false
 	case has(details, "direct_response"):
 		return "the route is not complete yet; see the TarsBackend's status", "route_not_ready", false

@@ -53,6 +53,14 @@ func Duplicate(field string) *Error {
 	return e
 }
 
+// NoBoolean is for a field that must be true or false and is neither.
+func NoBoolean(field string) *Error {
+	e := client(http.StatusBadRequest, "invalid_type",
+		fmt.Sprintf("%q must be true or false. Send it as one of these, without quotes, or leave it out.", field))
+	e.Param = field
+	return e
+}
+
 // ModelNotFound is for a model that the route does not allow.
 func ModelNotFound(model, allowed string) *Error {
 	e := client(http.StatusNotFound, "model_not_found",

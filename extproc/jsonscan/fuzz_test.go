@@ -38,6 +38,9 @@ func FuzzScanner(f *testing.F) {
 			}
 		}
 		if err == nil {
+			if lenient, lenientErr := scanLenient(doc); lenientErr != nil || !slices.Equal(whole, lenient) {
+				t.Fatalf("%q: lenient %v, %v, want %v", doc, lenient, lenientErr, whole)
+			}
 			sameModels(t, doc)
 		}
 	})

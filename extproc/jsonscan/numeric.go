@@ -5,6 +5,11 @@ package jsonscan
 // number reads as many bytes of a number as the piece holds. The byte after
 // a number ends it and is left to be read again.
 func (s *Scanner) number(p []byte, i int) (int, error) {
+	if s.infinite(p[i]) {
+		s.keep(p[i : i+1])
+		s.state, s.literal = inLiteral, infinity[1:]
+		return 1, nil
+	}
 	n := 0
 	for ; i+n < len(p); n++ {
 		next, ok := s.nextNumeric(p[i+n])

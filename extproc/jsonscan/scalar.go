@@ -23,7 +23,7 @@ func (s *Scanner) scalar(c byte, at int64) (int, error) {
 		s.beginLiteral(False, "alse", at)
 	case c == 'n':
 		s.beginLiteral(Null, "ull", at)
-	default:
+	case !s.lenientScalar(c, at):
 		return 0, s.fail(at, "unexpected character")
 	}
 	s.keep([]byte{c})
@@ -141,8 +141,13 @@ func (s *Scanner) literalByte(c byte, at int64) (int, error) {
 		return 0, s.fail(at, "unexpected character")
 	}
 	s.keep([]byte{c})
-	if s.literal = s.literal[1:]; s.literal == "" {
-		s.endScalar(at + 1)
+	if s.literal = s.literal[1:]; s.literal != "" {
+		return 1, nil
 	}
+	if s.state == inMark {
+		s.state = wantValue
+		return 1, nil
+	}
+	s.endScalar(at + 1)
 	return 1, nil
 }

@@ -43,6 +43,7 @@ const (
 	inEscape                   // after a backslash
 	inHex                      // in \uXXXX
 	inLiteral                  // in true, false, null
+	inMark                     // in a byte order mark
 	numMinus                   // after -
 	numZero                    // after a leading 0
 	numInt                     // in the whole part
@@ -66,6 +67,7 @@ type frame struct {
 type Scanner struct {
 	visitor Visitor
 	root    *Node
+	lenient bool
 
 	state   state
 	ret     state // where an escape returns to: inString or inKey
@@ -147,7 +149,7 @@ func (s *Scanner) step(p []byte, i int) (int, error) {
 		return s.text(p, i)
 	case inEscape, inHex:
 		return s.escape(p[i], s.off+int64(i))
-	case inLiteral:
+	case inLiteral, inMark:
 		return s.literalByte(p[i], s.off+int64(i))
 	case numMinus, numZero, numInt, numDot, numFrac, numExp, numExpSign, numExpDigits:
 		return s.number(p, i)

@@ -3,7 +3,6 @@
 package memory
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 )
@@ -32,13 +31,16 @@ type Buffer struct {
 // block is a piece, and the memory from Take that it is a part of, if any.
 type block struct{ bytes, home []byte }
 
-// cost is what a block takes of the budget.
+// cost is what a block takes of the budget. A home may be a third larger, which the
+// budget leaves room for: it is less than half of the process's memory.
 func (b block) cost() int64 {
 	if b.bytes == nil {
 		return 0
 	}
-	return int64(cap(b.bytes)) + overhead
+	return cost(cap(b.bytes))
 }
+
+func cost(size int) int64 { return int64(size) + overhead }
 
 // NewBuffer returns an empty buffer.
 func NewBuffer(budget *Budget) *Buffer {
@@ -56,8 +58,8 @@ func (b *Buffer) Append(p, home []byte) error {
 		return nil
 	}
 	if len(b.blocks) > 0 && len(p) < blockSize/2 {
-		last := &b.blocks[len(b.blocks)-1].bytes
-		if cap(*last)-len(*last) >= len(p) || len(*last) < blockSize/2 {
+		last := &b.blocks[len(b.blocks)-1]
+		if cap(last.bytes)-len(last.bytes) >= len(p) || len(last.bytes) < blockSize/2 {
 			if err := b.gather(last, p); err != nil {
 				return err
 			}
@@ -65,14 +67,14 @@ func (b *Buffer) Append(p, home []byte) error {
 			return nil
 		}
 	}
-	piece, spare := block{bytes: slices.Clip(p), home: home}, []byte(nil)
-	if cap(home) > len(p)+len(p)/3 { // the rest would be kept and not counted
-		piece, spare = block{bytes: slices.Clip(bytes.Clone(p))}, home
-	}
-	if !b.charge(piece.cost()) {
+	if !b.charge(cost(len(p))) {
 		return ErrExhausted
 	}
-	Recycle(spare)
+	piece := block{bytes: slices.Clip(p), home: home}
+	if cap(home) > len(p)+len(p)/3 {
+		piece = block{bytes: append(make([]byte, 0, len(p)), p...)}
+		Recycle(home)
+	}
 	b.blocks = append(b.blocks, piece)
 	b.size += int64(len(p))
 	return nil
@@ -80,15 +82,15 @@ func (b *Buffer) Append(p, home []byte) error {
 
 // gather adds p to the last block. That grows with what is in it: Envoy sends a
 // tiny piece now and then between great ones, which must not cost a whole block.
-func (b *Buffer) gather(last *[]byte, p []byte) error {
-	if need := len(*last) + len(p); need > cap(*last) {
+func (b *Buffer) gather(last *block, p []byte) error {
+	if need := len(last.bytes) + len(p); need > cap(last.bytes) {
 		grown := min(2*need, blockSize)
-		if !b.charge(int64(grown - cap(*last))) {
+		if !b.charge(cost(grown) - last.cost()) {
 			return ErrExhausted
 		}
-		*last = append(make([]byte, 0, grown), *last...)
+		*last = block{bytes: append(make([]byte, 0, grown), last.bytes...)}
 	}
-	*last = append(*last, p...)
+	last.bytes = append(last.bytes, p...)
 	b.size += int64(len(p))
 	return nil
 }

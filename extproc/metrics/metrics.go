@@ -35,9 +35,10 @@ type Request struct {
 	// Refusal is the error.code of an answer that was worded here, empty for
 	// none.
 	Refusal string
-	// Inference tells that a model was asked; what follows is for it only.
+	// Inference tells that a model was asked for. Of other requests, only the tokens
+	// that they told count.
 	Inference bool
-	// Operation is gen_ai.operation.name.
+	// Operation is gen_ai.operation.name, empty unless Inference.
 	Operation string
 	// Provider is gen_ai.provider.name: the flavour of API spoken.
 	Provider string

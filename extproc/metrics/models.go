@@ -8,7 +8,8 @@ const (
 	// maxLearned is the number of models that become labels because TARS
 	// answered for them.
 	maxLearned = 200
-	// Other is the label of every model beyond.
+	// Other is the label of every model beyond, and of what a request does that asks
+	// for none.
 	Other = "_other"
 )
 

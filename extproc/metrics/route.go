@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -75,26 +76,39 @@ func (r *Route) End(req Request) {
 	if req.Counts.Estimated {
 		m.missing.WithLabelValues(r.name, req.Path).Inc()
 	}
-	if req.Inference {
-		r.inference(req)
+	if req.Inference || req.Counts.Known {
+		r.genAI(req)
 	}
 }
 
-func (r *Route) inference(req Request) {
-	m := r.metrics
+// genAI counts what OpenTelemetry's conventions name.
+func (r *Route) genAI(req Request) {
 	success := req.Status < http.StatusMultipleChoices && req.ErrorClass == ""
 	asked := r.models.label(req.RequestModel, success)
 	common := []string{
-		r.name, req.Operation, req.Provider, asked, r.models.label(req.ResponseModel, success), r.address, r.port,
+		r.name, cmp.Or(req.Operation, Other), req.Provider, asked, r.models.label(req.ResponseModel, success), r.address, r.port,
 	}
-	with := func(last ...string) []string { return append(slices.Clip(common), last...) }
-	m.duration.WithLabelValues(with(req.ErrorType())...).Observe(req.Duration.Seconds())
+	if req.Inference {
+		r.times(req, success, common)
+	}
+	r.tokens(req, asked, common)
+}
+
+func with(common []string, last string) []string { return append(slices.Clip(common), last) }
+
+func (r *Route) times(req Request, success bool, common []string) {
+	m := r.metrics
+	m.duration.WithLabelValues(with(common, req.ErrorType())...).Observe(req.Duration.Seconds())
 	if req.Streamed && req.FirstByte > 0 && success {
 		m.firstToken.WithLabelValues(common...).Observe(req.FirstByte.Seconds())
 		if each, ok := eachToken(req); ok {
 			m.eachToken.WithLabelValues(common...).Observe(each)
 		}
 	}
+}
+
+func (r *Route) tokens(req Request, asked string, common []string) {
+	m := r.metrics
 	if req.Counts.Estimated {
 		m.estimated.WithLabelValues(r.name, asked, genai.TokenTypeInput).Add(float64(req.Counts.Input))
 		m.estimated.WithLabelValues(r.name, asked, genai.TokenTypeOutput).Add(float64(req.Counts.Output))
@@ -102,8 +116,8 @@ func (r *Route) inference(req Request) {
 	if !req.Counts.Known {
 		return
 	}
-	m.tokens.WithLabelValues(with(genai.TokenTypeInput)...).Observe(float64(req.Counts.Input))
-	m.tokens.WithLabelValues(with(genai.TokenTypeOutput)...).Observe(float64(req.Counts.Output))
+	m.tokens.WithLabelValues(with(common, genai.TokenTypeInput)...).Observe(float64(req.Counts.Input))
+	m.tokens.WithLabelValues(with(common, genai.TokenTypeOutput)...).Observe(float64(req.Counts.Output))
 	for subset, n := range map[string]int64{
 		"cached_input": req.Counts.CachedInput, "cache_creation": req.Counts.CacheCreation, "reasoning": req.Counts.Reasoning,
 	} {

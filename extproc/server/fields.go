@@ -35,7 +35,7 @@ type bodyFields struct {
 	model      jsonscan.Value
 	name       string // the model's text, empty when it is no string
 	streams    int
-	stream     bool
+	stream     jsonscan.Kind
 	options    jsonscan.Value
 	include    jsonscan.Value
 	pending    jsonscan.Value // include_usage of the options that are open
@@ -58,7 +58,7 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 		f.modelExact = !v.Folded
 		f.model, f.name = v, name
 	case idStream:
-		f.stream = v.Kind == jsonscan.True
+		f.stream = v.Kind
 	case idInclude:
 		f.pending = v
 	case idOptions:
@@ -88,12 +88,31 @@ func (f *bodyFields) refuse(v jsonscan.Value) {
 	}
 }
 
+// noBoolean is a field of a stream that is neither true nor false, empty for none: what
+// TARS takes it for, and so whether it tells its usage, is not to be known. Some servers
+// take "true" and 1 for true.
+func (f *bodyFields) noBoolean() string {
+	switch {
+	case !isBoolean(f.stream):
+		return "stream"
+	case f.stream == jsonscan.True && !isBoolean(f.include.Kind):
+		return "stream_options.include_usage"
+	default:
+		return ""
+	}
+}
+
+// isBoolean is also true for null and for what is not there, which stand for the default.
+func isBoolean(k jsonscan.Kind) bool {
+	return k == jsonscan.Invalid || k == jsonscan.Null || k == jsonscan.True || k == jsonscan.False
+}
+
 const includeUsage = `"include_usage":true`
 
 // addUsage returns what to put into the body of a streamed request, so that
 // TARS tells its usage; ok is false when nothing is to be done.
 func (f *bodyFields) addUsage() (add splicing, ok bool) {
-	if !f.stream {
+	if f.stream != jsonscan.True {
 		return splicing{}, false
 	}
 	object := "{" + includeUsage + "}"

@@ -161,6 +161,8 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 		return nil, apierror.MissingModel()
 	case f.ambiguous != "":
 		return nil, apierror.Duplicate(f.ambiguous)
+	case f.noBoolean() != "":
+		return nil, apierror.NoBoolean(f.noBoolean())
 	case !usage.CleanName(f.name):
 		return nil, apierror.InvalidModel()
 	}

@@ -29,6 +29,13 @@ var _ = Describe("An answer of the gateway itself", func() {
 		Expect(b.counted("tars_requests_in_flight")).To(ConsistOf(HaveSuffix(" 0")))
 	})
 
+	It("keeps each value of a header that has several, but for those that we set", func() {
+		Expect(newBench(nil).talk(localReply(401, "jwt_authn_access_denied", chatPath, "www-authenticate", "Bearer", "x-request-id", "other",
+			"set-cookie", "a=b", "www-authenticate", "Basic", "set-cookie", "c=d"))).To(ConsistOf(HavePrefix(
+			"answer 401 content-type=application/json x-tarsbackend-error-source=gateway x-request-id=id-2 x-client-request-id=id-2 " +
+				"www-authenticate=Bearer set-cookie=a=b www-authenticate+=Basic set-cookie+=c=d -x-tarsbackend-route-hash {")))
+	})
+
 	It("becomes JSON when there is no upstream", func() {
 		b := newBench(nil)
 		words := afterRequest(b.talk(chat(plainChat, localReply(503, "no_healthy_upstream", chatPath, "content-type", "text/plain"))...))

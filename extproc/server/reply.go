@@ -58,8 +58,11 @@ func errorHeaders(e *apierror.Error, req request) []header {
 		// As TARS's answers name it.
 		set = append(set, header{Name: "x-client-request-id", Value: req.id})
 	}
+	ours := headers{list: set}
 	for _, h := range e.Headers {
-		set = append(set, header{Name: h[0], Value: h[1]})
+		if !ours.has(h[0]) {
+			set = append(set, header{Name: h[0], Value: h[1]})
+		}
 	}
 	return set
 }

@@ -104,9 +104,9 @@ var _ = Describe("A request for a model", func() {
 		Entry("usage asked for, null before", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage":null}}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`, "gpt"),
 		Entry("usage asked for by the client", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`, "gpt"),
 		Entry("no stream, options", nil, `{"model":"gpt","stream":false,"stream_options":{}}`, `{"model":"gpt","stream":false,"stream_options":{}}`, "gpt"),
-		Entry("stream that is no boolean", nil, `{"model":"gpt","stream":"true"}`, `{"model":"gpt","stream":"true"}`, "gpt"),
+		Entry("no stream, null", nil, `{"model":"gpt","stream":null}`, `{"model":"gpt","stream":null}`, "gpt"),
+		Entry("no stream, include_usage of another kind", nil, `{"model":"gpt","stream":false,"stream_options":{"include_usage":0}}`, `{"model":"gpt","stream":false,"stream_options":{"include_usage":0}}`, "gpt"),
 		Entry("options of another kind", nil, `{"model":"gpt","stream":true,"stream_options":7}`, `{"model":"gpt","stream":true,"stream_options":7}`, "gpt"),
-		Entry("include_usage of another kind", nil, `{"model":"gpt","stream":true,"stream_options":{"include_usage":"yes"}}`, `{"model":"gpt","stream":true,"stream_options":{"include_usage":"yes"}}`, "gpt"),
 	)
 
 	It("asks for usage where the API has such an option only", func() {
@@ -210,6 +210,10 @@ var _ = Describe("A request that is refused", func() {
 		Entry("options twice", `{"model":"gpt-4o-mini","stream":true,"stream_options":{"include_usage":true},"stream_options":{}}`, "400", "duplicate_parameter"),
 		Entry("options in another case", `{"model":"gpt-4o-mini","stream":true,"STREAM_OPTIONS":{"include_usage":true}}`, "400", "duplicate_parameter"),
 		Entry("include_usage twice", `{"model":"gpt-4o-mini","stream":true,"stream_options":{"include_usage":true,"include_usage":false}}`, "400", "duplicate_parameter"),
+		Entry("stream as a text", `{"model":"gpt-4o-mini","stream":"true"}`, "400", "invalid_type"),
+		Entry("stream as a number", `{"model":"gpt-4o-mini","stream":1}`, "400", "invalid_type"),
+		Entry("stream as an object", `{"model":"gpt-4o-mini","stream":{}}`, "400", "invalid_type"),
+		Entry("include_usage as a number", `{"model":"gpt-4o-mini","stream":true,"stream_options":{"include_usage":0}}`, "400", "invalid_type"),
 		Entry("include_usage in another case", `{"model":"gpt-4o-mini","stream":true,"stream_options":{"Include_usage":false}}`, "400", "duplicate_parameter"),
 		Entry("nesting that is too deep", `{"model":"gpt-4o-mini","x":`+strings.Repeat("[", 10000)+strings.Repeat("]", 10000)+`}`, "400", "invalid_json"),
 		Entry("a byte order mark", "\ufeff{\"model\":\"gpt-4o-mini\"}", "400", "invalid_json"),
@@ -282,6 +286,23 @@ var _ = Describe("A request on another path", func() {
 			post("/v1/images/generations", "x-tarsbackend-model", "forged"), requestBody("a", false), requestBody("b", true),
 		)).To(Equal([]string{"request headers x-tarsbackend-pass=" + token + " -x-tarsbackend-model route again", "request a", "request b$"}))
 	})
+
+	DescribeTable("is charged what it tells, unless it only reads what was charged before",
+		func(method string, total float64, counted ...string) {
+			b := newBench(forwarding)
+			replies := b.play(requestHeaders(true, ":method", method, ":path", "/v1/images/1", "x-request-id", "id-1"),
+				responseHeaders(200, false, "content-type", jsonType),
+				responseBody(`{"model":"image-1","usage":{"input_tokens":3,"output_tokens":4}}`, true))
+			Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", total))
+			Expect(b.counted("gen_ai_client_token_usage_sum")).To(ConsistOf(counted))
+			Expect(b.counted("gen_ai_server")).To(BeEmpty())
+			Expect(b.counted("tars_usage")).To(BeEmpty())
+		},
+		Entry("a POST", "POST", 7.0,
+			`gen_ai_client_token_usage_sum{gen_ai_operation_name="_other",gen_ai_provider_name="openai",gen_ai_request_model="_other",gen_ai_response_model="image-1",gen_ai_token_type="input",server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} 3`,
+			`gen_ai_client_token_usage_sum{gen_ai_operation_name="_other",gen_ai_provider_name="openai",gen_ai_request_model="_other",gen_ai_response_model="image-1",gen_ai_token_type="output",server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} 4`),
+		Entry("a GET", "GET", 0.0), Entry("a DELETE", "DELETE", 0.0),
+	)
 
 	It("is cut off at the limit", func() {
 		words := newBench(forwarding).talk(post("/v1/files"), requestBody(strings.Repeat("x", maxBytes), false), requestBody("x", false), requestBody("x", true))

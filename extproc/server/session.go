@@ -187,25 +187,30 @@ func (s *session) settled() metrics.Request {
 		Path: s.req.target.Label, Status: s.result.status, Source: s.result.source, ErrorClass: s.result.class, Refusal: s.result.refusal,
 		Counts: s.counts(), ResponseModel: s.tally.Model(), RequestModel: s.req.model,
 		Aborted: !complete, Duration: time.Since(s.began), FirstByte: s.result.firstByte, Streamed: s.result.streamed,
+		Provider: provider(s.req.shape),
 	}
 	if r.Status == 0 {
 		r.Status = statusHungUp
 	}
 	if op := s.req.target.Operation; op != nil {
-		r.Inference, r.Operation, r.Provider = true, op.Name, provider(op.Shape)
+		r.Inference, r.Operation = true, op.Name
 	}
 	return r
 }
 
 // traced is what a span tells of a request.
 func (s *session) traced(r metrics.Request) trace.Request {
-	return trace.Request{
+	t := trace.Request{
 		TarsBackend: s.route.Name, Method: s.req.method, Path: r.Path, RequestID: s.req.id,
 		Status: r.Status, Source: r.Source, ErrorType: r.ErrorType(),
-		Operation: r.Operation, Provider: r.Provider, RequestModel: r.RequestModel, ResponseModel: r.ResponseModel,
+		Operation: r.Operation, RequestModel: r.RequestModel, ResponseModel: r.ResponseModel,
 		ServerAddress: s.route.ServerAddress, ServerPort: int(s.route.ServerPort),
 		TokensKnown: r.Counts.Known, InputTokens: r.Counts.Input, OutputTokens: r.Counts.Output, Streamed: r.Streamed,
 	}
+	if r.Inference {
+		t.Provider = r.Provider
+	}
+	return t
 }
 
 // provider is gen_ai.provider.name: the flavour of API that is spoken.

@@ -11,8 +11,12 @@ import (
 // counts are the tokens of the request as they are known now: what TARS told,
 // else an estimate where it may have run a model, else none. At the end of the
 // request they are what it is settled with: a request is told, missing or free,
-// and never two of them.
+// and never two of them. What only reads an answer that was given before, such as a
+// response by its id, costs nothing: only a POST runs a model.
 func (s *session) counts() usage.Counts {
+	if s.req.method != http.MethodPost {
+		return usage.Counts{}
+	}
 	told := s.tally.Counts()
 	if told.Known {
 		return told

@@ -290,7 +290,11 @@ func describeHeaders(r *extprocv3.CommonResponse) string {
 func describeMutation(m *extprocv3.HeaderMutation) string {
 	text := ""
 	for _, h := range m.GetSetHeaders() {
-		text += " " + h.GetHeader().GetKey() + "=" + string(h.GetHeader().GetRawValue())
+		equals := "="
+		if h.GetAppend().GetValue() { //nolint:staticcheck // Envoy looks at nothing else
+			equals = "+="
+		}
+		text += " " + h.GetHeader().GetKey() + equals + string(h.GetHeader().GetRawValue())
 	}
 	for _, name := range m.GetRemoveHeaders() {
 		text += " -" + name

@@ -55,7 +55,19 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 		o.Log.Info("Traces could not be exported", "error", err.Error())
 	}))
 	o.Log.Info("exporting traces", "protocol", protocol)
-	return newTracer(sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described))), nil
+	return newTracer(newProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described))), nil
+}
+
+// maxValue is the length of an attribute's text, in characters, unless OTEL_* variables
+// give another: a client chooses its request's id.
+const maxValue = 1024
+
+func newProvider(options ...sdktrace.TracerProviderOption) *sdktrace.TracerProvider {
+	limits := sdktrace.NewSpanLimits() // by the environment
+	if limits.AttributeValueLengthLimit < 0 {
+		limits.AttributeValueLengthLimit = maxValue
+	}
+	return sdktrace.NewTracerProvider(append(options, sdktrace.WithRawSpanLimits(limits))...)
 }
 
 // Protocols of OTLP.

@@ -4,12 +4,14 @@ package trace
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
@@ -59,7 +61,7 @@ var _ = Describe("A span", func() {
 	record := func(r Request) sdktrace.ReadOnlySpan {
 		GinkgoHelper()
 		recorder := tracetest.NewSpanRecorder()
-		tracer := newTracer(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)))
+		tracer := newTracer(newProvider(sdktrace.WithSpanProcessor(recorder)))
 		began := time.Now().Add(-time.Minute)
 		tracer.Start("", "", began).End(r)
 		Expect(recorder.Ended()).To(HaveLen(1))
@@ -79,6 +81,18 @@ var _ = Describe("A span", func() {
 			Expect(string(attribute.Key)).NotTo(HavePrefix("gen_ai.usage"))
 		}
 	})
+
+	DescribeTable("keeps little of what a client chooses, unless told otherwise",
+		func(limit string, want int) {
+			if limit != "" {
+				GinkgoT().Setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", limit)
+			}
+			attributes := attribute.NewSet(record(Request{RequestID: strings.Repeat("x", 60_000)}).Attributes()...)
+			id, _ := attributes.Value("tarsbackend.request.id")
+			Expect(id.AsString()).To(HaveLen(want))
+		},
+		Entry("by default", "", 1024), Entry("by the environment", "2000", 2000), Entry("none at all", "0", 0),
+	)
 
 	It("is nothing where traces are off", func() {
 		tracer, err := New(context.Background(), Options{Log: logr.Discard()})

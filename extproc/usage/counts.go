@@ -37,6 +37,8 @@ const (
 	cacheCreationTokens
 	promptCachedTokens
 	inputCachedTokens
+	promptWrittenTokens
+	inputWrittenTokens
 	completionReasoningTokens
 	outputReasoningTokens
 	fields
@@ -47,7 +49,6 @@ const (
 // providers send running totals.
 type numbers struct {
 	known  bool
-	final  bool // not only what was known when the answer began
 	seen   [fields]bool
 	values [fields]int64
 }
@@ -58,7 +59,6 @@ func (n *numbers) set(f field, value int64) {
 
 func (n *numbers) merge(later *numbers) {
 	n.known = n.known || later.known
-	n.final = n.final || later.final
 	for f, seen := range later.seen {
 		if seen {
 			n.set(field(f), later.values[f])
@@ -108,13 +108,13 @@ func (n *numbers) counts() Counts {
 	}
 	c := Counts{
 		// Half of it would pass for all.
-		Known:         n.known && n.final && inputSeen && outputSeen,
-		Input:         input,
-		Output:        output,
-		Total:         max(n.values[totalTokens], input+output),
-		CacheCreation: n.values[cacheCreationTokens],
-		Reasoning:     reasoning,
+		Known:     n.known && inputSeen && outputSeen,
+		Input:     input,
+		Output:    output,
+		Total:     max(n.values[totalTokens], input+output),
+		Reasoning: reasoning,
 	}
 	c.CachedInput, _ = n.first(promptCachedTokens, inputCachedTokens, cacheReadTokens)
+	c.CacheCreation, _ = n.first(promptWrittenTokens, inputWrittenTokens, cacheCreationTokens)
 	return c
 }

@@ -27,7 +27,7 @@ type document struct {
 
 func newDocument(tally *Tally) *document {
 	d := &document{tally: tally}
-	d.scanner = jsonscan.New(answerPlaces, d)
+	d.scanner = jsonscan.NewLenient(answerPlaces, d)
 	return d
 }
 
@@ -113,8 +113,7 @@ func (d *document) end() (usageOnly bool) {
 
 func (d *document) commit() {
 	if d.hasUsage {
-		d.block.final = d.final
-		d.tally.numbers.merge(&d.block)
+		d.tally.tell(&d.block, d.final)
 	}
 	if len(d.model) > 0 && !bytes.Equal(d.model, d.tally.rawModel) {
 		d.tally.setModel(d.model)

@@ -73,8 +73,8 @@ func usageBlock(id int) *jsonscan.Node {
 	number := func(key string, f field) *jsonscan.Node {
 		return &jsonscan.Node{Key: key, ID: idField + int(f)}
 	}
-	details := func(key, part string, f field) *jsonscan.Node {
-		return &jsonscan.Node{Key: key, Children: []*jsonscan.Node{number(part, f)}}
+	details := func(key string, parts ...*jsonscan.Node) *jsonscan.Node {
+		return &jsonscan.Node{Key: key, Children: parts}
 	}
 	return &jsonscan.Node{Key: "usage", ID: id, Children: []*jsonscan.Node{
 		number("prompt_tokens", promptTokens),
@@ -84,9 +84,9 @@ func usageBlock(id int) *jsonscan.Node {
 		number("output_tokens", outputTokens),
 		number("cache_read_input_tokens", cacheReadTokens),
 		number("cache_creation_input_tokens", cacheCreationTokens),
-		details("prompt_tokens_details", "cached_tokens", promptCachedTokens),
-		details("input_tokens_details", "cached_tokens", inputCachedTokens),
-		details("completion_tokens_details", "reasoning_tokens", completionReasoningTokens),
-		details("output_tokens_details", "reasoning_tokens", outputReasoningTokens),
+		details("prompt_tokens_details", number("cached_tokens", promptCachedTokens), number("cache_write_tokens", promptWrittenTokens)),
+		details("input_tokens_details", number("cached_tokens", inputCachedTokens), number("cache_write_tokens", inputWrittenTokens)),
+		details("completion_tokens_details", number("reasoning_tokens", completionReasoningTokens)),
+		details("output_tokens_details", number("reasoning_tokens", outputReasoningTokens)),
 	}}
 }

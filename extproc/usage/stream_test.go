@@ -61,6 +61,7 @@ var _ = Describe("Stream", func() {
 			everyCut(text, func(pieces ...string) {
 				var tally usage.Tally
 				Expect(pass(usage.NewStream(&tally, true), pieces...)).To(Equal(want), "%q", pieces)
+				tally.Whole()
 				Expect(tally.Counts()).To(Equal(counts))
 			})
 		},

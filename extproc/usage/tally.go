@@ -24,14 +24,30 @@ type Failure struct {
 // Tally is what an answer has said about itself so far.
 type Tally struct {
 	numbers  numbers
+	final    bool // they are not only what was known when the answer began
+	whole    bool // nothing more comes
 	written  Text
+	covered  Text // what of it had been written when they were told
 	model    string
 	rawModel []byte
 	failure  *Failure
 }
 
-// Counts returns the tokens that the provider has told so far.
-func (t *Tally) Counts() Counts { return t.numbers.counts() }
+// Counts returns the tokens that the provider has told so far. They are known while
+// nothing has been written that they do not cover: a provider may tell them once at the
+// begin, and again at the end.
+func (t *Tally) Counts() Counts {
+	c := t.numbers.counts()
+	c.Known = c.Known && (t.whole || (t.final && t.covered == t.written))
+	return c
+}
+
+// tell takes numbers that an answer tells.
+func (t *Tally) tell(n *numbers, final bool) {
+	t.numbers.merge(n)
+	t.final = t.final || final
+	t.covered = t.written
+}
 
 // Estimate returns what a request costs by what is known of it while the
 // provider has not told: of the prompt as many tokens as prompt says, unless
@@ -51,7 +67,7 @@ func (t *Tally) Begun() bool { return t.numbers.known || t.written.pieces > 0 }
 
 // Whole tells that the answer came to its end. Unless that is an error, what
 // the provider has told is all that it tells.
-func (t *Tally) Whole() { t.numbers.final = t.numbers.final || t.failure == nil }
+func (t *Tally) Whole() { t.whole = t.failure == nil }
 
 // Model is the model that answered, empty while unknown.
 func (t *Tally) Model() string { return t.model }

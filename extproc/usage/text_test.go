@@ -57,3 +57,43 @@ var _ = Describe("The first counts of a stream of messages", func() {
 		Expect(tally.Counts().Known).To(BeFalse())
 	})
 })
+
+var _ = Describe("Counts told in the midst of a stream", func() {
+	const begin = `data: {"choices":[{"delta":{"role":"assistant","content":""}}],"usage":{"prompt_tokens":3,"completion_tokens":0,"total_tokens":3}}`
+
+	It("are known as long as nothing is written that they do not cover", func() {
+		var tally usage.Tally
+		s := usage.NewStream(&tally, false)
+		s.Pass([]byte(stream("\n", begin)))
+		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 3, Total: 3}))
+		s.Pass([]byte(stream("\n", delta, delta)))
+		Expect(tally.Counts().Known).To(BeFalse())
+		Expect(tally.Estimate(99)).To(Equal(usage.Counts{Estimated: true, Input: 3, Output: 2, Total: 5}))
+		s.Pass([]byte(stream("\n", usageOnly)))
+		Expect(tally.Counts()).To(Equal(seven))
+	})
+
+	It("cover the text of their own event", func() {
+		var tally usage.Tally
+		usage.NewStream(&tally, false).Pass([]byte(stream("\n", begin,
+			`data: {"usage":{"prompt_tokens":3,"completion_tokens":1},"choices":[{"delta":{"content":"hi"}}]}`)))
+		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 3, Output: 1, Total: 4}))
+	})
+
+	It("do not cover an event that breaks off", func() {
+		var tally usage.Tally
+		usage.NewStream(&tally, false).Pass([]byte(stream("\n", begin) + `data: {"choices":[{"delta":{"content":"hi"}}],`))
+		Expect(tally.Counts().Known).To(BeFalse())
+	})
+
+	DescribeTable("are what it costs where the answer ends so, unless with an error",
+		func(last string, known bool) {
+			var tally usage.Tally
+			usage.NewStream(&tally, false).Pass([]byte(stream("\n", begin, delta, last)))
+			tally.Whole()
+			Expect(tally.Counts()).To(Equal(usage.Counts{Known: known, Input: 3, Total: 3}))
+		},
+		Entry("the end", done, true),
+		Entry("an error", `data: {"error":{"code":502}}`, false),
+	)
+})

@@ -2,7 +2,11 @@
 
 package wire
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // Fields of ProcessingResponse and what it holds.
 const (
@@ -17,7 +21,9 @@ const (
 	mutationSet      protowire.Number = 1 // HeaderMutation.set_headers
 	mutationRemove   protowire.Number = 2 // HeaderMutation.remove_headers
 	optionHeader     protowire.Number = 1 // HeaderValueOption.header
+	optionAppend     protowire.Number = 2 // HeaderValueOption.append
 	optionAction     protowire.Number = 3 // HeaderValueOption.append_action
+	boolValue        protowire.Number = 1 // BoolValue.value
 	bodyStreamed     protowire.Number = 3 // BodyMutation.streamed_response
 	streamedBody     protowire.Number = 1 // StreamedBodyResponse.body
 	streamedEnd      protowire.Number = 2 // StreamedBodyResponse.end_of_stream
@@ -36,8 +42,8 @@ type Reply struct {
 	// Kind is that of the message that is answered; None for an answer in the
 	// upstream's place.
 	Kind Kind
-	// Set are headers to set, instead of every value that there is, and Remove
-	// are names of headers to take out.
+	// Set are headers to set, instead of every value that there is; a name may come
+	// again, for another value of it. Remove are names of headers to take out.
 	Set    []Header
 	Remove []string
 	// ClearRouteCache has the route be chosen again, by the changed headers.
@@ -89,11 +95,16 @@ func (r *Reply) appendCommon(b []byte) []byte {
 
 // appendMutation writes HeaderMutation.
 func (r *Reply) appendMutation(b []byte) []byte {
-	for _, h := range r.Set {
+	for i, h := range r.Set {
+		again := slices.ContainsFunc(r.Set[:i], func(before Header) bool { return before.Name == h.Name })
 		b = appendMessage(b, mutationSet, func(b []byte) []byte {
 			b = appendMessage(b, optionHeader, func(b []byte) []byte {
 				return appendText(appendText(b, headerKey, h.Name), headerRawValue, h.Value)
 			})
+			if again {
+				// By its old name: the action is not looked at (Envoy 1.39, envoyproxy/envoy#36982).
+				return appendMessage(b, optionAppend, func(b []byte) []byte { return appendNumber(b, boolValue, 1) })
+			}
 			return appendNumber(b, optionAction, overwriteOrAdd)
 		})
 	}

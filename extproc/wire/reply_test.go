@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/tars-operator/tars-operator/extproc/wire"
 )
@@ -77,6 +78,20 @@ var _ = Describe("A reply is read by package proto as it was meant", func() {
 				expectWritten(r, &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{HeaderMutation: mutation}}})
 			}
 		}
+	})
+
+	It("when a header has several values", func() {
+		more := func(value string) *corev3.HeaderValueOption {
+			return &corev3.HeaderValueOption{
+				Header: &corev3.HeaderValue{Key: "a", RawValue: []byte(value)},
+				Append: wrapperspb.Bool(true), //nolint:staticcheck // Envoy looks at nothing else
+			}
+		}
+		expectWritten(&wire.Reply{Status: 401, Set: []wire.Header{{Name: "a", Value: "1"}, {Name: "b", Value: "1"}, {Name: "a", Value: "2"}, {Name: "a", Value: "3"}}},
+			&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{ImmediateResponse: &extprocv3.ImmediateResponse{
+				Status:  &typev3.HttpStatus{Code: typev3.StatusCode_Unauthorized},
+				Headers: &extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{set("a", "1"), set("b", "1"), more("2"), more("3")}},
+			}}})
 	})
 
 	It("when it is a piece of a body, which is not copied", func() {

@@ -18,6 +18,9 @@ const (
 	delta      = `data: {"model":"m-1","choices":[{"delta":{"content":"hi"}}],"usage":null}` + "\n\n"
 	usageChunk = `data: {"model":"m-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}` + "\n\n"
 	done       = "data: [DONE]\n\n"
+	ping       = ": ping\n\n"
+	// atBegin tells usage that more text follows on.
+	atBegin    = `data: {"model":"m-1","choices":[{"delta":{"role":"assistant"}}],"usage":{"prompt_tokens":3,"completion_tokens":0,"total_tokens":3}}` + "\n\n"
 	streamBody = `{"model":"gpt","stream":true}`
 	withUsage  = `{"model":"gpt","stream":true,"stream_options":{"include_usage":true}}`
 )
@@ -168,7 +171,8 @@ var _ = Describe("A stream", func() {
 			estimated bool
 		}{
 			{[]string{delta}, delta, 12, true},
-			{[]string{delta, usageChunk, delta}, delta + delta, 7, false}, // the chunk is taken out
+			{[]string{delta, usageChunk, ping}, delta + ping, 7, false}, // the chunk is taken out
+			{[]string{atBegin, delta, delta, delta}, atBegin + delta + delta + delta, 6, true},
 		} {
 			id := newID()
 			world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {

@@ -66,7 +66,7 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 	forward.Allow = narrow.Allow
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
 	cfg.Routes = []config.Route{open, narrow, forward}
-	for _, name := range []string{"free", "plain", "secured", "unprocessed", "dead", "blackhole", "empty", "fake", "distrusted", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser"} {
+	for _, name := range []string{"free", "plain", "secured", "unprocessed", "dead", "blackhole", "empty", "fake", "distrusted", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser", "cookies"} {
 		cfg.Routes = append(cfg.Routes, testRoute(name, "/"+name))
 	}
 	for _, r := range cfg.Routes {
@@ -85,6 +85,8 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 			e.Cluster = e.Name
 		case "limited-openai", "limited-anthropic":
 			e.Limited = true
+		case "cookies":
+			e.Limited, e.LimitCookies = true, []string{"a=b", "c=d"}
 		case "browser":
 			e.CORS = true
 		case "hurried":

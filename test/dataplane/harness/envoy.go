@@ -36,6 +36,8 @@ type Route struct {
 	// Secured asks for the client key "client-key", Limited lets one request
 	// an hour pass, CORS lets the pages of https://app.example.com ask.
 	Secured, Limited, CORS bool
+	// LimitCookies are set where Limited lets a request not pass.
+	LimitCookies []string
 	// Timeout is for the whole answer (default none), IdleTimeout for a pause
 	// in it (default 60s); both as in Envoy's configuration.
 	Timeout, IdleTimeout string
