@@ -29,7 +29,6 @@ func (s *Scanner) lenientScalar(c byte, at int64) bool {
 	case c == infinity[0]:
 		s.beginLiteral(Number, infinity[1:], at)
 	case c == byteOrderMark[0] && at == 0:
-		s.keeps = false
 		s.state, s.literal = inMark, byteOrderMark[1:]
 	default:
 		return false

@@ -171,6 +171,8 @@ var _ = Describe("Metrics", func() {
 		for i := range 500 {
 			end(fmt.Sprintf("wrong-%d", i), 404, "not_found")
 			end(fmt.Sprintf("failed-%d", i), 200, "unknown")
+			route.Begin()
+			route.End(metrics.Request{Path: "other", Status: 200, ResponseModel: fmt.Sprintf("free-%d", i)})
 		}
 		for i := range 250 {
 			end(fmt.Sprintf("m-%d", i), 200, "")

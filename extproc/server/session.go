@@ -200,17 +200,13 @@ func (s *session) settled() metrics.Request {
 
 // traced is what a span tells of a request.
 func (s *session) traced(r metrics.Request) trace.Request {
-	t := trace.Request{
+	return trace.Request{
 		TarsBackend: s.route.Name, Method: s.req.method, Path: r.Path, RequestID: s.req.id,
 		Status: r.Status, Source: r.Source, ErrorType: r.ErrorType(),
-		Operation: r.Operation, RequestModel: r.RequestModel, ResponseModel: r.ResponseModel,
+		Operation: r.Operation, Provider: r.Provider, RequestModel: r.RequestModel, ResponseModel: r.ResponseModel,
 		ServerAddress: s.route.ServerAddress, ServerPort: int(s.route.ServerPort),
 		TokensKnown: r.Counts.Known, InputTokens: r.Counts.Input, OutputTokens: r.Counts.Output, Streamed: r.Streamed,
 	}
-	if r.Inference {
-		t.Provider = r.Provider
-	}
-	return t
 }
 
 // provider is gen_ai.provider.name: the flavour of API that is spoken.

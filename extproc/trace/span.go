@@ -98,7 +98,8 @@ type Request struct {
 	// ErrorType OpenTelemetry's error.type.
 	Status            int
 	Source, ErrorType string
-	// Operation, Provider and the models are those of package genai.
+	// Operation, Provider and the models are those of package genai; without an
+	// operation, there is none of them.
 	Operation, Provider         string
 	RequestModel, ResponseModel string
 	// ServerAddress and ServerPort are the endpoint's.
@@ -140,6 +141,9 @@ func (s *Span) End(r Request) {
 		return
 	}
 	s.span.SetName(r.name())
+	if r.Operation == "" {
+		r.Provider = ""
+	}
 	for name, value := range map[string]string{
 		genai.OperationName: r.Operation, genai.ProviderName: r.Provider,
 		genai.RequestModel: r.RequestModel, genai.ResponseModel: r.ResponseModel,

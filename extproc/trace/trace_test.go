@@ -76,6 +76,16 @@ var _ = Describe("A span", func() {
 		Entry("a method that nobody knows", "_OTHER /v1/models", Request{Method: "BREW", Path: "/v1/models"}),
 	)
 
+	It("names a provider where there is an operation", func() {
+		provider := func(r Request) string {
+			attributes := attribute.NewSet(record(r).Attributes()...)
+			value, _ := attributes.Value("gen_ai.provider.name")
+			return value.AsString()
+		}
+		Expect(provider(Request{Operation: "chat", Provider: "openai"})).To(Equal("openai"))
+		Expect(provider(Request{Provider: "openai"})).To(BeEmpty())
+	})
+
 	It("holds no token count that is not known", func() {
 		for _, attribute := range record(Request{InputTokens: 0}).Attributes() {
 			Expect(string(attribute.Key)).NotTo(HavePrefix("gen_ai.usage"))

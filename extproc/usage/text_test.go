@@ -80,6 +80,12 @@ var _ = Describe("Counts told in the midst of a stream", func() {
 		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 3, Output: 1, Total: 4}))
 	})
 
+	It("stay known when what was known at the begin comes again", func() {
+		var tally usage.Tally
+		usage.NewStream(&tally, false).Pass([]byte(stream("\n", usageOnly, `data: {"message":{"usage":{"input_tokens":3}}}`)))
+		Expect(tally.Counts()).To(Equal(seven))
+	})
+
 	It("do not cover an event that breaks off", func() {
 		var tally usage.Tally
 		usage.NewStream(&tally, false).Pass([]byte(stream("\n", begin) + `data: {"choices":[{"delta":{"content":"hi"}}],`))
