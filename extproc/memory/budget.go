@@ -25,8 +25,8 @@ func (b *Budget) Limit() int64 { return b.limit }
 // Held is the number of bytes taken from the budget.
 func (b *Budget) Held() int64 { return b.held.Load() }
 
-// acquire takes n bytes, or nothing when less is left.
-func (b *Budget) acquire(n int64) bool {
+// Acquire takes n bytes, or nothing when less is left. Release gives them back.
+func (b *Budget) Acquire(n int64) bool {
 	if b.held.Add(n) > b.limit {
 		b.held.Add(-n)
 		return false
@@ -34,6 +34,7 @@ func (b *Budget) acquire(n int64) bool {
 	return true
 }
 
-func (b *Budget) release(n int64) {
+// Release gives n bytes back that were acquired.
+func (b *Budget) Release(n int64) {
 	b.held.Add(-n)
 }

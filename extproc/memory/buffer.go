@@ -96,7 +96,7 @@ func (b *Buffer) gather(last *block, p []byte) error {
 }
 
 func (b *Buffer) charge(n int64) bool {
-	if !b.budget.acquire(n) {
+	if !b.budget.Acquire(n) {
 		return false
 	}
 	b.charged += n
@@ -107,7 +107,7 @@ func (b *Buffer) charge(n int64) bool {
 // back to the budget, and its memory to Recycle. Only Next, More and Release may follow.
 func (b *Buffer) Next() []byte {
 	b.charged -= b.out.cost()
-	b.budget.release(b.out.cost())
+	b.budget.Release(b.out.cost())
 	Recycle(b.out.home)
 	b.out = block{}
 	if !b.More() {
@@ -133,7 +133,7 @@ func (b *Buffer) Bytes() []byte {
 
 // Release gives everything back. It may be called again.
 func (b *Buffer) Release() {
-	b.budget.release(b.charged)
+	b.budget.Release(b.charged)
 	Recycle(b.out.home)
 	for _, piece := range b.blocks {
 		Recycle(piece.home)

@@ -128,7 +128,7 @@ func (m *Metrics) register(o Options) error {
 		info("tars_extproc_build_info", "Always 1; the version is a label.", "version", o.Version),
 		info("tars_extproc_config_info", "Always 1; the configuration's hash is a label, as in the TarsBackend's status.",
 			"config_hash", o.ConfigHash),
-		gauge("tars_held_bytes", "Bytes of bodies held in memory.", o.Budget.Held),
+		gauge("tars_held_bytes", "Bytes of bodies held in memory, and 4 KiB for each request in flight.", o.Budget.Held),
 		gauge("tars_held_bytes_limit", "Bytes of bodies that may be held in memory.", o.Budget.Limit),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -38,7 +38,7 @@ type Options struct {
 	Hash   string
 	// Replica is the pod's name, for the canary's answers.
 	Replica string
-	// Budget bounds the bytes of bodies in memory.
+	// Budget bounds the bytes of requests in memory.
 	Budget *memory.Budget
 	// Metrics counts.
 	Metrics *metrics.Metrics

@@ -94,6 +94,9 @@ func (s *session) requestHeaders(m *wire.Request) error {
 	if s.req.canary {
 		return s.answerCanary(m, h)
 	}
+	if s.charged = s.proc.budget.Acquire(sessionCost); !s.charged {
+		return s.refuse(apierror.Overloaded())
+	}
 	s.span = s.proc.tracer.Start(h.get(trace.Traceparent), strings.Join(h.all(trace.Tracestate), ","), s.began)
 	if s.route == nil {
 		return s.refuse(apierror.PathNotServed(s.req.method, s.req.path))

@@ -272,6 +272,39 @@ var _ = Describe("A request that is refused", func() {
 		Expect(s.expected).To(Equal([]int64{200_000, 0}))
 	})
 
+	It("takes a part of the memory as long as it lasts, and none is let in that has no room", func() {
+		const requests = 2000
+		b := newBench(forwarding, func(o *server.Options) { o.Budget = memory.NewBudget(requests * perRequest) })
+		var handlers []transport.Handler
+		begin := func(s *stream, m *extprocv3.ProcessingRequest) transport.Handler {
+			handler := b.Open(s)
+			text, err := proto.Marshal(m)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(deliver(handler, text)).To(Succeed())
+			return handler
+		}
+		before := heap()
+		for i := range requests {
+			s := &stream{}
+			handlers = append(handlers, begin(s, []*extprocv3.ProcessingRequest{post(chatPath), post("/v1/files"), get("/v1/models")}[i%3]))
+			s.replies = nil
+		}
+		Expect(b.budget.Held()).To(BeEquivalentTo(requests * perRequest))
+		taken := heap() - before
+		GinkgoWriter.Println("bytes a request:", taken/requests)
+		Expect(taken).To(BeNumerically("<", requests*perRequest))
+		late := &stream{}
+		begin(late, post(chatPath)).Close()
+		Expect(describe(late.replies[0])).To(MatchRegexp(`^answer 503 .*"code":"overloaded"`))
+		canary := &stream{}
+		begin(canary, get(canaryPath)).Close()
+		Expect(describe(canary.replies[0])).To(HavePrefix("answer 200 "))
+		for _, handler := range handlers {
+			handler.Close()
+		}
+		Expect(b.budget.Held()).To(BeZero())
+	})
+
 	It("is asked to come back when memory is used up", func() {
 		b := newBench(nil, func(o *server.Options) { o.Budget = memory.NewBudget(50_000) })
 		words := b.talk(post(chatPath), requestBody(`{"x":"`+strings.Repeat("x", 60_000), false))
@@ -326,16 +359,21 @@ var _ = Describe("A request on another path", func() {
 	})
 })
 
+// perRequest is what each request takes of the budget.
+const perRequest = 4 << 10
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 var _ = Describe("The headers of a request", func() {
 	It("are not kept for as long as it takes", func() {
 		const requests, size = 64, 50 << 10
 		b := newBench(nil)
-		heap := func() int64 {
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			return int64(m.HeapAlloc)
-		}
 		var handlers []transport.Handler
 		before := heap()
 		for range requests {

@@ -24,6 +24,11 @@ import (
 // access logs of other proxies do.
 const statusHungUp = 499
 
+// sessionCost is what a request takes of the budget as long as it lasts, in bytes: what its
+// session takes of the memory beside a body. Tens of thousands that say nothing would
+// otherwise fill it.
+const sessionCost = 4 << 10
+
 // replyRoom is enough for what a reply holds but for a piece of a body, in bytes.
 const replyRoom = 512
 
@@ -51,6 +56,7 @@ type session struct {
 	out       phase  // of the response
 	held      *heldBody
 	sending   *outgoing // what was held, on its way to TARS
+	charged   bool      // sessionCost is taken
 	received  int64     // bytes of the request's body
 	answered  bool      // we gave the answer ourselves: nothing more is sent
 	closed    bool
@@ -167,6 +173,9 @@ func (s *session) Close() {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.release()
+	if s.charged {
+		s.proc.budget.Release(sessionCost)
+	}
 	s.ans.close()
 	if s.route == nil || s.req.canary {
 		return
