@@ -43,6 +43,18 @@ var _ = Describe("Buffer", func() {
 		Expect(b.Size()).To(BeZero())
 	})
 
+	It("takes of the budget what is read, and gives back as much with it", func() {
+		budget := memory.NewBudget(1 << 20)
+		b := memory.NewBuffer(budget)
+		Expect(b.Append(make([]byte, 10_000, 20_000), nil)).To(Succeed())
+		Expect(budget.Held()).To(BeEquivalentTo(10_064))
+		p := memory.Take(17_000)[:17_000]
+		Expect(b.Append(p, p)).To(Succeed())
+		Expect(budget.Held()).To(BeEquivalentTo(10_064 + 17_064))
+		Expect(drain(b)).To(HaveLen(27_000))
+		Expect(budget.Held()).To(BeZero())
+	})
+
 	It("gathers tiny pieces, so that they cost little more than their bytes", func() {
 		budget := memory.NewBudget(1 << 20)
 		b := memory.NewBuffer(budget)

@@ -77,8 +77,9 @@ var _ = Describe("Memory of pieces", func() {
 
 	It("is used again where a buffer would keep much that the budget does not count", func() {
 		b := memory.NewBuffer(memory.NewBudget(10 << 20))
-		Expect(distinct(n, func(p []byte) { Expect(b.Append(p[13:16<<10+13], p)).To(Succeed()) })).To(BeNumerically("<", n))
-		Expect(drain(b)).To(Equal(make([]byte, n*16<<10)))
+		const kept = 25_000
+		Expect(distinct(n, func(p []byte) { Expect(b.Append(p[13:kept+13], p)).To(Succeed()) })).To(BeNumerically("<", n))
+		Expect(drain(b)).To(Equal(make([]byte, n*kept)))
 	})
 
 	It("is not used again while a buffer holds it, nor where it is not whole", func() {

@@ -76,7 +76,7 @@ func (r *Route) End(req Request) {
 	if req.Counts.Estimated {
 		m.missing.WithLabelValues(r.name, req.Path).Inc()
 	}
-	if req.Inference || req.Counts.Known {
+	if req.Inference || req.Counts.Known || req.Counts.Estimated {
 		r.genAI(req)
 	}
 }

@@ -102,6 +102,6 @@ func Rename(body []byte, name string) []byte {
 }
 
 func scan(body []byte, places *jsonscan.Node, l *list) bool {
-	s := jsonscan.New(places, l)
+	s := jsonscan.NewLenient(places, l) // as clients read it
 	return s.Write(body) == nil && s.Close() == nil
 }

@@ -3,6 +3,7 @@
 package server_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/extproc/memory"
+	"github.com/tars-operator/tars-operator/extproc/policy"
 	"github.com/tars-operator/tars-operator/extproc/server"
 	"github.com/tars-operator/tars-operator/extproc/transport"
 )
@@ -107,6 +109,18 @@ var _ = Describe("A request for a model", func() {
 		Entry("no stream, null", nil, `{"model":"gpt","stream":null}`, `{"model":"gpt","stream":null}`, "gpt"),
 		Entry("no stream, include_usage of another kind", nil, `{"model":"gpt","stream":false,"stream_options":{"include_usage":0}}`, `{"model":"gpt","stream":false,"stream_options":{"include_usage":0}}`, "gpt"),
 		Entry("options of another kind", nil, `{"model":"gpt","stream":true,"stream_options":7}`, `{"model":"gpt","stream":true,"stream_options":7}`, "gpt"),
+	)
+
+	DescribeTable("is refused on every path where a field must be true or false, by its name",
+		func(body, field string) {
+			for _, path := range policy.InferencePaths() {
+				Expect(newBench(nil).talk(post(path), requestBody(body, true))).
+					To(ConsistOf(And(HavePrefix("answer 400 "), ContainSubstring(`\"`+field+`\" must be true or false`))), path)
+			}
+			Expect(newBench(nil).talk(post(chatPath), requestBody(body, true))[0]).To(ContainSubstring(`"param":"` + field + `"`))
+		},
+		Entry("stream", `{"model":"gpt","stream":"true"}`, "stream"),
+		Entry("an option of it", `{"model":"gpt","stream":true,"stream_options":{"include_usage":1}}`, "stream_options.include_usage"),
 	)
 
 	It("asks for usage where the API has such an option only", func() {
@@ -213,6 +227,7 @@ var _ = Describe("A request that is refused", func() {
 		Entry("stream as a text", `{"model":"gpt-4o-mini","stream":"true"}`, "400", "invalid_type"),
 		Entry("stream as a number", `{"model":"gpt-4o-mini","stream":1}`, "400", "invalid_type"),
 		Entry("stream as an object", `{"model":"gpt-4o-mini","stream":{}}`, "400", "invalid_type"),
+		Entry("stream as an array", `{"model":"gpt-4o-mini","stream":[]}`, "400", "invalid_type"),
 		Entry("include_usage as a number", `{"model":"gpt-4o-mini","stream":true,"stream_options":{"include_usage":0}}`, "400", "invalid_type"),
 		Entry("include_usage in another case", `{"model":"gpt-4o-mini","stream":true,"stream_options":{"Include_usage":false}}`, "400", "duplicate_parameter"),
 		Entry("nesting that is too deep", `{"model":"gpt-4o-mini","x":`+strings.Repeat("[", 10000)+strings.Repeat("]", 10000)+`}`, "400", "invalid_json"),
@@ -313,6 +328,12 @@ var _ = Describe("A request that is refused", func() {
 	})
 })
 
+// imageTokens is the series of a request on an unlisted path.
+func imageTokens(kind string, sum int) string {
+	return fmt.Sprintf(`gen_ai_client_token_usage_sum{gen_ai_operation_name="_other",gen_ai_provider_name="openai",gen_ai_request_model="_other",`+
+		`gen_ai_response_model="image-1",gen_ai_token_type=%q,server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} %d`, kind, sum)
+}
+
 var _ = Describe("A request on another path", func() {
 	It("passes at once where unlisted paths are forwarded", func() {
 		Expect(newBench(forwarding).talk(
@@ -331,11 +352,33 @@ var _ = Describe("A request on another path", func() {
 			Expect(b.counted("gen_ai_server")).To(BeEmpty())
 			Expect(b.counted("tars_usage")).To(BeEmpty())
 		},
-		Entry("a POST", "POST", 7.0,
-			`gen_ai_client_token_usage_sum{gen_ai_operation_name="_other",gen_ai_provider_name="openai",gen_ai_request_model="_other",gen_ai_response_model="image-1",gen_ai_token_type="input",server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} 3`,
-			`gen_ai_client_token_usage_sum{gen_ai_operation_name="_other",gen_ai_provider_name="openai",gen_ai_request_model="_other",gen_ai_response_model="image-1",gen_ai_token_type="output",server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} 4`),
+		Entry("a PUT", "PUT", 7.0, imageTokens("input", 3), imageTokens("output", 4)),
+		Entry("a POST", "POST", 7.0, imageTokens("input", 3), imageTokens("output", 4)),
+		Entry("what some take for a POST", "post", 7.0, imageTokens("input", 3), imageTokens("output", 4)),
+		Entry("a HEAD", "HEAD", 0.0), Entry("OPTIONS", "OPTIONS", 0.0),
 		Entry("a GET", "GET", 0.0), Entry("a DELETE", "DELETE", 0.0),
 	)
+
+	It("is charged nothing where it tells nothing", func() {
+		b := newBench(forwarding)
+		replies := b.play(post("/v1/images/1"), requestBody("{}", true), responseHeaders(200, false, "content-type", jsonType),
+			responseBody(`{"choices":[{"message":{"content":"hi"}}]}`, true))
+		Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", 0.0))
+		Expect(b.counted("tars_usage")).To(BeEmpty())
+	})
+
+	It("is charged an estimate of what follows on what it told, when it breaks off", func() {
+		b := newBench(forwarding)
+		replies := b.play(post("/v1/images/1"), requestBody("{}", true), responseHeaders(200, false, "content-type", "text/event-stream"),
+			responseBody(`data: {"choices":[{"delta":{"content":"hi"}}],"usage":{"prompt_tokens":100,"completion_tokens":50}}`+"\n\n", false),
+			responseBody(`data: {"choices":[{"delta":{"content":"12345678"}}],`, false))
+		Expect(lastMetadata(replies)).To(And(HaveKeyWithValue("total_tokens", 152.0), HaveKeyWithValue("input_tokens", 100.0)))
+		Expect(b.counted("gen_ai_")).To(BeEmpty())
+		Expect(b.counted("tars_usage_estimated_tokens_total")).To(ConsistOf(
+			`tars_usage_estimated_tokens_total{gen_ai_request_model="_other",gen_ai_token_type="input",tarsbackend="ns/name"} 100`,
+			`tars_usage_estimated_tokens_total{gen_ai_request_model="_other",gen_ai_token_type="output",tarsbackend="ns/name"} 52`))
+		Expect(b.counted("tars_usage_missing_total")).To(ConsistOf(HaveSuffix("} 1")))
+	})
 
 	It("is cut off at the limit", func() {
 		words := newBench(forwarding).talk(post("/v1/files"), requestBody(strings.Repeat("x", maxBytes), false), requestBody("x", false), requestBody("x", true))

@@ -174,11 +174,11 @@ func (s *session) passBody(m *wire.Request) error {
 	return s.send(responsePiece(out, m.End))
 }
 
-// toldNow tells whether TARS has told usage that no reply carries yet: a client
-// that hangs up now is to be charged that.
+// toldNow tells whether TARS has told usage that no reply carries yet, or has written
+// more since: a client that hangs up now is to be charged that.
 func (s *session) toldNow() bool {
-	now := s.tally.Counts()
-	return now.Known && now != s.meta.facts.counts
+	now, before := s.counts(), s.meta.facts.counts
+	return now != before && (now.Known || before.Known)
 }
 
 // endBody closes the reader and adds what it still held.

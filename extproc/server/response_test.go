@@ -160,6 +160,15 @@ var _ = Describe("An answer of TARS", func() {
 		Expect(b.counted("gen_ai_server_time_per_output_token_seconds_count")).To(HaveLen(1))
 	})
 
+	It("tells what it costs by now, although a piece of it is held", func() {
+		b := newBench(nil)
+		replies := b.play(chat(`{"model":"gpt","stream":true}`, responseHeaders(200, false, "content-type", streamType),
+			responseBody(`data: {"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":0}}`+"\n\n", false),
+			responseBody(`data: {"choices":[{"delta":{"content":"12345678"}}`, false))...)
+		Expect(lastMetadata(replies)).To(And(HaveKeyWithValue("total_tokens", 12.0), HaveKeyWithValue("estimated", true)))
+		Expect(b.counted("tars_usage_estimated_tokens_total")).To(ConsistOf(HaveSuffix("} 10"), HaveSuffix("} 2")))
+	})
+
 	It("gives up what it holds at the end, with and without trailers", func() {
 		head := chat(`{"model":"gpt","stream":true}`, responseHeaders(200, false, "content-type", streamType))
 		Expect(afterRequest(newBench(nil).talk(append(head, responseBody("data: x", false), responseTrailers("a", "b"))...))).

@@ -4,17 +4,21 @@ package server
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/tars-operator/tars-operator/extproc/usage"
 )
 
+// reading are the methods that run no model: a response by its id tells what it has cost
+// as often as it is read, or deleted.
+var reading = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete}
+
 // counts are the tokens of the request as they are known now: what TARS told,
 // else an estimate where it may have run a model, else none. At the end of the
 // request they are what it is settled with: a request is told, missing or free,
-// and never two of them. What only reads an answer that was given before, such as a
-// response by its id, costs nothing: only a POST runs a model.
+// and never two of them.
 func (s *session) counts() usage.Counts {
-	if s.req.method != http.MethodPost {
+	if slices.Contains(reading, s.req.method) {
 		return usage.Counts{}
 	}
 	told := s.tally.Counts()
@@ -33,7 +37,7 @@ func (s *session) counts() usage.Counts {
 func (s *session) chargeable() bool {
 	switch {
 	case s.req.target.Operation == nil:
-		return false
+		return s.tally.Told() // and then more was written
 	case !s.forwarded:
 		return s.tally.Begun() // TARS answers before it has all of it
 	case s.local:

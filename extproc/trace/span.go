@@ -152,7 +152,8 @@ func (s *Span) End(r Request) {
 		"tarsbackend.request.id": r.RequestID, "tarsbackend.error.source": r.Source,
 	} {
 		if value != "" {
-			s.span.SetAttributes(attribute.String(name, value))
+			// One that is no UTF-8 would lose all spans that are exported with it.
+			s.span.SetAttributes(attribute.String(name, strings.ToValidUTF8(value, "?")))
 		}
 	}
 	s.span.SetAttributes(attribute.Int("http.response.status_code", r.Status), attribute.Int(genai.ServerPort, r.ServerPort),

@@ -76,6 +76,12 @@ var _ = Describe("A span", func() {
 		Entry("a method that nobody knows", "_OTHER /v1/models", Request{Method: "BREW", Path: "/v1/models"}),
 	)
 
+	It("holds no text that is no UTF-8, which would lose others with it", func() {
+		attributes := attribute.NewSet(record(Request{RequestID: "a\xffb"}).Attributes()...)
+		id, _ := attributes.Value("tarsbackend.request.id")
+		Expect(id.AsString()).To(Equal("a?b"))
+	})
+
 	It("names a provider where there is an operation", func() {
 		provider := func(r Request) string {
 			attributes := attribute.NewSet(record(r).Attributes()...)

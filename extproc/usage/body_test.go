@@ -63,6 +63,8 @@ var _ = Describe("Body", func() {
 			usage.Counts{Known: true, Input: 100, Output: 5, Total: 105, CacheCreation: 30}, ""),
 		Entry("cached tokens that were written, told by both vocabularies", `{"usage":{"prompt_tokens":900,"completion_tokens":5,"prompt_tokens_details":{"cache_write_tokens":800},"cache_creation_input_tokens":800}}`,
 			usage.Counts{Known: true, Input: 900, Output: 5, Total: 905, CacheCreation: 800}, ""),
+		Entry("cached tokens that were written and are in the input, as their details say", `{"usage":{"input_tokens":100,"input_tokens_details":{"cache_write_tokens":30},"cache_creation_input_tokens":30,"output_tokens":5}}`,
+			usage.Counts{Known: true, Input: 100, Output: 5, Total: 105, CacheCreation: 30}, ""),
 		Entry("what Python writes, which is no JSON", `{"choices":[{"logprobs":[NaN,-Infinity,Infinity]}],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":NaN}}`,
 			usage.Counts{Known: true, Input: 1, Output: 2, Total: 3}, ""),
 		Entry("a byte order mark in front", "\xef\xbb\xbf"+`{"usage":{"prompt_tokens":1,"completion_tokens":2}}`, usage.Counts{Known: true, Input: 1, Output: 2, Total: 3}, ""),

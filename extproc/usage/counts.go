@@ -82,7 +82,7 @@ func (n *numbers) first(of ...field) (value int64, seen bool) {
 // total shows, inside.
 func (n *numbers) input(output int64) (input int64, seen bool) {
 	input, seen = n.first(promptTokens, inputTokens)
-	if n.values[promptTokens] > 0 || n.seen[inputCachedTokens] {
+	if n.values[promptTokens] > 0 || n.seen[inputCachedTokens] || n.seen[inputWrittenTokens] {
 		return input, seen
 	}
 	all := input + n.values[cacheReadTokens] + n.values[cacheCreationTokens]

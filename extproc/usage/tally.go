@@ -42,25 +42,34 @@ func (t *Tally) Counts() Counts {
 	return c
 }
 
-// tell takes numbers that an answer tells.
+// tell takes numbers that an answer tells. Those that know of no output cover none.
 func (t *Tally) tell(n *numbers, final bool) {
 	t.numbers.merge(n)
 	t.final = t.final || final
-	t.covered = t.written
+	if final && n.counts().Output > 0 {
+		t.covered = t.written
+	}
 }
 
 // Estimate returns what a request costs by what is known of it while the
 // provider has not told: of the prompt as many tokens as prompt says, unless
-// the provider has told those already, and of the answer what has come of it.
+// the provider has told those already, and of the answer what has come of it
+// beside what the provider has told.
 func (t *Tally) Estimate(prompt int64) Counts {
 	told := t.Counts()
 	c := Counts{Estimated: true, Input: prompt, Output: max(told.Output, t.written.Tokens())}
+	if t.final {
+		c.Output = told.Output + t.written.beside(t.covered).Tokens()
+	}
 	if told.Input > 0 {
 		c.Input = told.Input
 	}
-	c.Total = c.Input + c.Output
+	c.Total = max(c.Input+c.Output, told.Total)
 	return c
 }
+
+// Told tells whether the provider has told a part of what the answer costs.
+func (t *Tally) Told() bool { return t.numbers.known }
 
 // Begun tells whether a model has begun to answer.
 func (t *Tally) Begun() bool { return t.numbers.known || t.written.pieces > 0 }

@@ -40,6 +40,11 @@ func (t *Text) AddRaw(v jsonscan.Value) {
 	t.bytes += v.End - v.Start
 }
 
+// beside is what of t is not in a part of it.
+func (t *Text) beside(part Text) *Text {
+	return &Text{pieces: t.pieces - part.pieces, bytes: t.bytes - part.bytes}
+}
+
 // Tokens is an estimate: one for four bytes, and at least one a piece, as
 // streams tell each token by itself.
 func (t *Text) Tokens() int64 {

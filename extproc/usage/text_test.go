@@ -80,6 +80,43 @@ var _ = Describe("Counts told in the midst of a stream", func() {
 		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 3, Output: 1, Total: 4}))
 	})
 
+	DescribeTable("do not cover what they know nothing of",
+		func(usageOf string) {
+			var tally usage.Tally
+			usage.NewStream(&tally, false).Pass([]byte(stream("\n", begin, `data: {"choices":[{"delta":{"content":"12345678"}}],`+usageOf+`}`)))
+			Expect(tally.Counts().Known).To(BeFalse())
+			Expect(tally.Estimate(99)).To(Equal(usage.Counts{Estimated: true, Input: 3, Output: 2, Total: 5}))
+		},
+		Entry("nothing", `"usage":{}`),
+		Entry("the input alone", `"usage":{"prompt_tokens":3}`),
+		Entry("an output that is none", `"usage":{"completion_tokens":NaN}`),
+		Entry("no output beside some", `"usage":{"prompt_tokens":3,"completion_tokens":0,"total_tokens":3}`),
+		Entry("the begin", `"message":{"usage":{"output_tokens":0}}`),
+	)
+
+	It("do not cover more where the begin comes again", func() {
+		var tally usage.Tally
+		usage.NewStream(&tally, false).Pass([]byte(stream("\n", begin, delta, `data: {"message":{"usage":{"output_tokens":1}}}`)))
+		Expect(tally.Counts().Known).To(BeFalse())
+	})
+
+	It("are what an estimate adds to", func() {
+		var tally usage.Tally
+		s := usage.NewStream(&tally, false)
+		s.Pass([]byte(stream("\n", delta, `data: {"usage":{"prompt_tokens":3,"completion_tokens":1000,"total_tokens":1500}}`)))
+		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 3, Output: 1000, Total: 1500}))
+		s.Pass([]byte(stream("\n", `data: {"choices":[{"delta":{"content":"12345678"}}]}`, `data: {"choices":[{"delta":{"content":3}}]}`)))
+		Expect(tally.Estimate(99)).To(Equal(usage.Counts{Estimated: true, Input: 3, Output: 1002, Total: 1500}))
+		Expect(tally.Counts().Known).To(BeFalse())
+	})
+
+	It("do not cover text that is a number", func() {
+		var tally usage.Tally
+		usage.NewStream(&tally, false).Pass([]byte(stream("\n", usageOnly, `data: {"choices":[{"delta":{"content":3}}]}`)))
+		Expect(tally.Counts().Known).To(BeFalse())
+		Expect(tally.Told()).To(BeTrue())
+	})
+
 	It("stay known when what was known at the begin comes again", func() {
 		var tally usage.Tally
 		usage.NewStream(&tally, false).Pass([]byte(stream("\n", usageOnly, `data: {"message":{"usage":{"input_tokens":3}}}`)))
