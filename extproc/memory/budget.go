@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package memory bounds the bytes of bodies that the process holds at one
-// time, so that many large prompts lead to a clear refusal and never to an
-// out-of-memory kill.
+// Package memory bounds the bytes that the process holds at one time, of
+// bodies above all, so that many large prompts, or very many requests, lead to
+// a clear refusal and never to an out-of-memory kill.
 package memory
 
 import "sync/atomic"
