@@ -23,6 +23,12 @@ var _ = Describe("Models", func() {
 		Expect(world.tls.requests(id)[0].RequestURI).To(Equal("/v1/models?limit=500"))
 	})
 
+	It("are narrowed behind a byte order mark too", func() {
+		id := newID()
+		world.tls.answer(id, respond(200, "application/json", "\xef\xbb\xbf"+modelList))
+		Expect(get("/narrow/v1/models", id).body).To(HaveSuffix(`{"object":"list","data":[{"id":"gpt-4o-mini"},{"id":"fast","x":[1, 2]}]}`))
+	})
+
 	It("are as TARS sends them where nothing is restricted", func() {
 		id := newID()
 		world.tls.answer(id, respond(200, "application/json", modelList))

@@ -197,6 +197,7 @@ var _ = Describe("A stream", func() {
 		},
 		Entry("after its time limit", "/hurried", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 504, 2.0, true),
 		Entry("after a pause", "/impatient", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 504, 2.0, true),
+		Entry("after the time that a stream may take", "/brief", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 504, 2.0, true),
 		Entry("when it breaks off before its beginning", "", resetStream, 503, 2.0, true),
 		Entry("but not where nobody listens", "/dead", nil, 503, 0.0, false),
 		Entry("nor where TARS says no", "", respond(429, "application/json", "{}"), 429, 0.0, false),

@@ -66,7 +66,7 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 	forward.Allow = narrow.Allow
 	cfg = config.Config{Version: config.Version, DrainSeconds: 20}
 	cfg.Routes = []config.Route{open, narrow, forward}
-	for _, name := range []string{"free", "plain", "secured", "unprocessed", "dead", "blackhole", "empty", "fake", "distrusted", "limited-openai", "limited-anthropic", "hurried", "impatient", "browser", "cookies"} {
+	for _, name := range []string{"free", "plain", "secured", "unprocessed", "dead", "blackhole", "empty", "fake", "distrusted", "limited-openai", "limited-anthropic", "hurried", "impatient", "brief", "browser", "cookies"} {
 		cfg.Routes = append(cfg.Routes, testRoute(name, "/"+name))
 	}
 	for _, r := range cfg.Routes {
@@ -81,7 +81,7 @@ func routes() (cfg config.Config, inEnvoy []harness.Route) {
 			e.Secured = true
 		case "unprocessed":
 			e.Processor = ""
-		case "dead", "blackhole", "empty", "fake", "distrusted":
+		case "dead", "blackhole", "empty", "fake", "distrusted", "brief":
 			e.Cluster = e.Name
 		case "limited-openai", "limited-anthropic":
 			e.Limited = true
@@ -134,6 +134,8 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 	cfg, inEnvoy := routes()
 	world.main = startExtproc(cfg, "127.0.0.1:0")
 	DeferCleanup(world.main.kill)
+	brief := world.tls.config()
+	brief.MaxStream = "0.5s"
 	world.envoy = startEnvoy(harness.EnvoyConfig{
 		Routes:     inEnvoy,
 		Entry:      port(world.main.HTTP),
@@ -142,6 +144,7 @@ var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
 			"tars": world.tls.config(), "plain": world.plain.config(), "dead": {Port: "1"}, "blackhole": {Port: blackHole()}, "empty": {},
 			"fake":       {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.fake.CA()},
 			"distrusted": {Port: port(strings.TrimPrefix(world.fake.SecureURL(), "https://")), CA: world.tls.config().CA},
+			"brief":      brief,
 		},
 	})
 	DeferCleanup(world.envoy.kill)

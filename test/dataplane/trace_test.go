@@ -121,6 +121,14 @@ var _ = Describe("A trace", func() {
 		Expect(span.Attributes).NotTo(HaveKey("gen_ai.usage.input_tokens"))
 	})
 
+	It("is not lost where a request id is no text", func() {
+		c := startCollector()
+		v := startVictim(append(over(c, "grpc"), soonExported)...)
+		id := newID() + "\xff\xfe"
+		Expect(v.traced(id, "01", asked)).To(Equal(http.StatusOK))
+		Expect(theSpan(c).Attributes).To(HaveKeyWithValue("tarsbackend.request.id", strings.ToValidUTF8(id, "?")))
+	})
+
 	It("that the caller does not sample is not exported, and stays the caller's", func() {
 		c := startCollector()
 		v := startVictim(append(over(c, "grpc"), soonExported)...)

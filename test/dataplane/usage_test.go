@@ -92,7 +92,29 @@ var _ = Describe("The usage of an answer", func() {
 			}
 			Eventually(series).WithTimeout(stepTimeout).WithPolling(poll).Should(inMetrics)
 		},
-		Entry("a POST", "POST", 7.0), Entry("a GET", "GET", 0.0),
+		Entry("a POST", "POST", 7.0), Entry("a PUT", "PUT", 7.0), Entry("a GET", "GET", 0.0), Entry("a DELETE", "DELETE", 0.0),
+	)
+
+	DescribeTable("of an unlisted path is charged when its stream breaks off",
+		func(method string, total float64) {
+			id, sent := newID(), "data: {"+told+"}\n\n"
+			seen := make(chan struct{})
+			world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
+				write(w, sent)
+				<-seen
+				resetStream(w, r)
+			})
+			resp, err := world.client.Do(request(id, method+" /forward/v1/images/1", nil))
+			Expect(err).NotTo(HaveOccurred())
+			read(resp.Body, sent)
+			close(seen)
+			_, err = io.ReadAll(resp.Body)
+			Expect(err).To(HaveOccurred())
+			Expect(resp.Body.Close()).To(Succeed())
+			Expect(world.envoy.line(id).Tars).To(And(HaveKeyWithValue("total_tokens", total), Not(HaveKeyWithValue("estimated", true))))
+		},
+		Entry("by what it told", "POST", 7.0),
+		Entry("but not where it is only read", "GET", 0.0),
 	)
 })
 

@@ -49,6 +49,9 @@ type Upstream struct {
 	Port string
 	// CA is the authority to trust, in PEM; nil: plain HTTP/1.1.
 	CA []byte
+	// MaxStream is for one attempt from its begin to its end, as in Envoy's
+	// configuration; default none.
+	MaxStream string
 }
 
 // EnvoyConfig is what Envoy is to serve.
