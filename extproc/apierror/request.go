@@ -69,6 +69,12 @@ func ModelNotFound(model, allowed string) *Error {
 	return e
 }
 
+// TooManyModels is for a body that names more models, beside its own, than most.
+func TooManyModels(most int) *Error {
+	return client(http.StatusBadRequest, "too_many_models",
+		fmt.Sprintf(`The body names more than %d models in "models", "fallbacks" and "tools". Name fewer.`, most))
+}
+
 // PathNotServed is for a path that the route does not serve.
 func PathNotServed(method, path string) *Error {
 	return client(http.StatusNotFound, "unknown_url",

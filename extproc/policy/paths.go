@@ -49,6 +49,8 @@ type Operation struct {
 	// StreamUsage tells that a stream carries usage only when
 	// stream_options.include_usage asks for it.
 	StreamUsage bool
+	// InputOnly tells that the model writes nothing that costs tokens.
+	InputOnly bool
 }
 
 const modelsPath = "/v1/models"
@@ -58,7 +60,7 @@ var operations = map[string]*Operation{
 	"/v1/completions":      {Path: "/v1/completions", Name: "text_completion", StreamUsage: true},
 	"/v1/responses":        {Path: "/v1/responses", Name: "chat"},
 	"/v1/messages":         {Path: "/v1/messages", Name: "chat", Shape: Anthropic},
-	"/v1/embeddings":       {Path: "/v1/embeddings", Name: "embeddings"},
+	"/v1/embeddings":       {Path: "/v1/embeddings", Name: "embeddings", InputOnly: true},
 }
 
 // InferencePaths are the paths that ask a model, in order.

@@ -15,7 +15,14 @@ const (
 	idInclude
 	idPrompt
 	idTools
+	idOther
+	idSource
+	idSourceType
+	idSourceData
 )
+
+// maxOthers is how many models beside its own a request may name: more than any API takes.
+const maxOthers = 64
 
 // requestPlaces are the fields of a request's body that we read. What only looks
 // like one of those that decide is found too: some JSON libraries would take it.
@@ -23,7 +30,21 @@ var requestPlaces = &jsonscan.Node{ID: idRoot, Children: append([]*jsonscan.Node
 	{Key: "model", ID: idModel, Fold: true},
 	{Key: "stream", ID: idStream, Fold: true},
 	{Key: "stream_options", ID: idOptions, Fold: true, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude, Fold: true}}},
+	// Models that the provider runs for the same request: instead, where the first one
+	// fails (OpenRouter's models, Anthropic's fallbacks), and for a tool (Anthropic's
+	// advisor, image_generation of OpenAI's responses).
+	{Key: "models", ID: idOther, Fold: true, Each: &jsonscan.Node{ID: idOther}},
+	{Key: "fallbacks", ID: idOther, Fold: true, Each: &jsonscan.Node{ID: idOther, Children: otherModel}},
+	{Key: "tools", ID: idTools, Fold: true, Sized: true, Each: &jsonscan.Node{Children: otherModel}},
 }, promptPlaces()...)}
+
+var otherModel = []*jsonscan.Node{{Key: "model", ID: idOther, Fold: true}}
+
+// otherName is a model that a request names beside its own.
+type otherName struct {
+	start, end int64
+	name       string
+}
 
 // bodyFields is what a request's body says. JSON libraries differ in which of
 // two equal keys counts, so that each field is refused when it comes twice.
@@ -39,13 +60,23 @@ type bodyFields struct {
 	options    jsonscan.Value
 	include    jsonscan.Value
 	pending    jsonscan.Value // include_usage of the options that are open
+	others     []otherName
+	manyOthers bool
+	source     source
 	prompt     usage.Text
+}
+
+// source is where Anthropic's documents and images have their content.
+type source struct {
+	text bool // and no other media
+	data jsonscan.Value
 }
 
 // Visit implements jsonscan.Visitor.
 func (f *bodyFields) Visit(v jsonscan.Value) {
 	name := ""
-	if v.ID == idModel {
+	switch v.ID {
+	case idModel, idOther, idSourceType:
 		name, _ = v.Text()
 	}
 	v.Raw = nil
@@ -68,6 +99,28 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 		f.prompt.Add(v)
 	case idTools:
 		f.prompt.AddRaw(v)
+	case idOther:
+		f.addOther(v, name)
+	case idSourceType:
+		f.source.text = name == "text"
+	case idSourceData:
+		f.source.data = v
+	case idSource:
+		if f.source.text {
+			f.prompt.Add(f.source.data)
+		}
+		f.source = source{}
+	}
+}
+
+// addOther takes a model that is named beside the request's own.
+func (f *bodyFields) addOther(v jsonscan.Value, name string) {
+	switch {
+	case v.Kind != jsonscan.String: // none, or what holds them
+	case len(f.others) == maxOthers:
+		f.manyOthers = true
+	default:
+		f.others = append(f.others, otherName{v.Start, v.End, name})
 	}
 }
 

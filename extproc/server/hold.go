@@ -166,13 +166,17 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 	case !usage.CleanName(f.name):
 		return nil, apierror.InvalidModel()
 	}
+	s.req.stream = f.stream == jsonscan.True
 	s.req.asked = f.name // told to access logs of a refusal, too
 	model, ok := s.route.models.Resolve(f.name)
 	if !ok {
 		return nil, apierror.ModelNotFound(f.name, s.route.models.Allowed())
 	}
 	s.req.model = model
-	var splices []splicing
+	splices, e := s.others(f)
+	if e != nil {
+		return nil, e
+	}
 	if model != f.name {
 		splices = append(splices, splicing{f.model.Start, f.model.End, jsonscan.Quote(model)})
 	}
@@ -183,6 +187,29 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 		}
 	}
 	slices.SortFunc(splices, func(a, b splicing) int { return int(a.start - b.start) })
+	return splices, nil
+}
+
+// others applies the policy to the models that a request names beside its own.
+func (s *session) others(f *bodyFields) ([]splicing, *apierror.Error) {
+	if !s.route.models.Restricted() {
+		return nil, nil
+	}
+	if f.manyOthers {
+		return nil, apierror.TooManyModels(maxOthers)
+	}
+	var splices []splicing
+	for _, other := range f.others {
+		model, ok := s.route.models.Resolve(other.name)
+		switch {
+		case !usage.CleanName(other.name):
+			return nil, apierror.InvalidModel()
+		case !ok:
+			return nil, apierror.ModelNotFound(other.name, s.route.models.Allowed())
+		case model != other.name:
+			splices = append(splices, splicing{other.start, other.end, jsonscan.Quote(model)})
+		}
+	}
 	return splices, nil
 }
 

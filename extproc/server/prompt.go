@@ -17,9 +17,12 @@ func promptPlaces() []*jsonscan.Node {
 	}
 	return []*jsonscan.Node{
 		place("messages"), place("system"), place("prompt"), place("input"), place("instructions"),
-		{Key: "tools", ID: idTools, Sized: true},
+		raw("functions"), raw("response_format"),
 	}
 }
+
+// raw is a place that a model reads as it is written.
+func raw(key string) *jsonscan.Node { return &jsonscan.Node{Key: key, ID: idTools, Sized: true} }
 
 // textBelow is what a place of text may hold so many levels deep: elements and
 // fields that are text or hold it.
@@ -34,5 +37,9 @@ func textBelow(levels int) (each *jsonscan.Node, fields []*jsonscan.Node) {
 	for _, key := range []string{"content", "text", "output", "thinking", "tool_calls", "function", "arguments"} {
 		fields = append(fields, place(key))
 	}
+	// Of Anthropic's messages: what a tool was called with, and documents.
+	fields = append(fields, raw("input"), &jsonscan.Node{Key: "source", ID: idSource, Children: []*jsonscan.Node{
+		{Key: "type", ID: idSourceType}, {Key: "data", ID: idSourceData, Sized: true}, place("content"),
+	}})
 	return place(""), fields
 }

@@ -28,6 +28,8 @@ type request struct {
 	asked, model string
 	// addedUsage tells that we asked for the usage chunk of a stream.
 	addedUsage bool
+	// stream tells that the body asks for server-sent events.
+	stream bool
 	// rename is the alias that a model's entry is to be called.
 	rename string
 }
@@ -49,6 +51,7 @@ func (r request) idHeaders() []string {
 // attributes tell.
 func (s *session) read(method, path, id string) {
 	s.req, s.route = s.proc.read(method, path, id)
+	s.tally.InputOnly = s.req.target.Operation != nil && s.req.target.Operation.InputOnly
 	if s.route != nil && !s.req.canary {
 		s.route.metrics.Begin()
 	}
@@ -112,7 +115,7 @@ func (s *session) requestHeaders(m *wire.Request) error {
 		return s.models(h, m.End)
 	case policy.Unlisted:
 		if s.route.ForwardUnlistedPaths {
-			return s.forward(h, m.End)
+			return s.forward(h, m.End, s.readable()...)
 		}
 	case policy.Disguised: // never served
 	}
@@ -190,10 +193,18 @@ func (s *session) forward(h headers, bodiless bool, set ...header) error {
 	}
 	s.forwarded = true
 	remove := h.ours()
-	if s.req.target.Kind == policy.ModelList && h.has("range") {
-		remove = append(remove, "range") // a part of the list could not be narrowed
+	if (s.req.target.Kind == policy.ModelList || s.req.rename != "") && h.has("range") {
+		remove = append(remove, "range") // a part of it could not be rewritten
 	}
 	return s.send(s.passOn(remove, set...))
+}
+
+// readable asks for an answer that is not compressed, where its usage is to be read.
+func (s *session) readable() []header {
+	if s.reads() {
+		return nil
+	}
+	return []header{{Name: "accept-encoding", Value: "identity"}}
 }
 
 // requestBody takes a piece of a request's body.

@@ -171,6 +171,7 @@ var _ = Describe("A request that is refused", func() {
 		Entry("two content types", post(chatPath, "content-type", "text/plain"), "415", "unsupported_media_type"),
 		Entry("UTF-16", requestHeaders(false, ":method", "POST", ":path", chatPath, "x-request-id", "id-1", "content-type", "application/json; charset=utf-16"), "415", "unsupported_media_type"),
 		Entry("compressed", post(chatPath, "content-encoding", "gzip"), "415", "unsupported_content_encoding"),
+		Entry("compressed, as a second header says", post(chatPath, "content-encoding", "identity", "content-encoding", "gzip"), "415", "unsupported_content_encoding"),
 		Entry("too long by its own word", post(chatPath, "content-length", "200001"), "413", "request_too_large"),
 		Entry("an unlisted path", post("/v1/images/generations"), "404", "unknown_url"),
 		Entry("a disguised path", post(chatPath+"/"), "404", "unknown_url"),
@@ -334,11 +335,28 @@ func imageTokens(kind string, sum int) string {
 		`gen_ai_response_model="image-1",gen_ai_token_type=%q,server_address="tars.example.com",server_port="443",tarsbackend="ns/name"} %d`, kind, sum)
 }
 
+var _ = Describe("A request for embeddings", func() {
+	It("is told whole by its input, or its total", func() {
+		for _, told := range []string{`"prompt_tokens":8`, `"total_tokens":8`} {
+			b := newBench(nil)
+			replies := b.play(post("/v1/embeddings"), requestBody(`{"model":"e","input":"a"}`, true),
+				responseHeaders(200, false, "content-type", jsonType), responseBody(`{"usage":{`+told+`}}`, true))
+			Expect(lastMetadata(replies)).To(And(HaveKeyWithValue("input_tokens", 8.0), HaveKeyWithValue("output_tokens", 0.0), HaveKeyWithValue("estimated", false)))
+			Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+		}
+	})
+})
+
 var _ = Describe("A request on another path", func() {
 	It("passes at once where unlisted paths are forwarded", func() {
 		Expect(newBench(forwarding).talk(
 			post("/v1/images/generations", "x-tarsbackend-model", "forged"), requestBody("a", false), requestBody("b", true),
-		)).To(Equal([]string{"request headers x-tarsbackend-pass=" + token + " -x-tarsbackend-model route again", "request a", "request b$"}))
+		)).To(Equal([]string{"request headers accept-encoding=identity x-tarsbackend-pass=" + token + " -x-tarsbackend-model route again", "request a", "request b$"}))
+	})
+
+	It("may have its answer compressed where it is only read", func() {
+		Expect(newBench(forwarding).talk(get("/v1/files/1", "accept-encoding", "gzip"))).
+			To(Equal([]string{"request headers x-tarsbackend-pass=" + token + " route again"}))
 	})
 
 	DescribeTable("is charged what it tells, unless it only reads what was charged before",

@@ -96,7 +96,8 @@ func (s *session) upstreamAnswered(m *wire.Request, h headers) error {
 		set = append(set, header{Name: config.HeaderErrorSource, Value: config.ErrorSourceTARS})
 	}
 	contentType := h.get("content-type")
-	s.result.streamed = isEventStream(contentType)
+	// Some servers do not say what a stream is.
+	s.result.streamed = isEventStream(contentType) || (s.req.stream && s.result.status < http.StatusMultipleChoices && !isJSON(contentType))
 	switch {
 	case m.End || h.encoding() != "":
 	case s.result.streamed:
@@ -197,6 +198,9 @@ func (s *session) endBody(out []byte) []byte {
 
 // classify sorts the error that TARS's answer held, if any.
 func (s *session) classify() {
+	if s.reads() && s.req.target.Kind == policy.Unlisted && s.result.status < http.StatusBadRequest {
+		return // what is read may have failed, the reading has not
+	}
 	if s.result.source == "" || s.result.source == config.ErrorSourceTARS {
 		s.result.class = usage.Class(s.result.status, s.tally.Failure())
 	}

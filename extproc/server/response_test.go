@@ -206,6 +206,44 @@ var _ = Describe("An answer of TARS", func() {
 		Entry("inside a stream", 200, streamType, `data: {"error":{"code":429}}`+"\n\n", "rate_limit", "none"),
 	)
 
+	It("that leads elsewhere costs nothing", func() {
+		b := newBench(nil)
+		replies := b.play(chat(plainChat, responseHeaders(307, false, "content-type", jsonType, "location", "/"), responseBody("{}", true))...)
+		Expect(lastMetadata(replies)).To(And(HaveKeyWithValue("total_tokens", 0.0), HaveKeyWithValue("estimated", false)))
+		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
+	})
+
+	It("is read as the stream that was asked for where it does not say what it is", func() {
+		const streamed = `{"model":"gpt","stream":true}`
+		for _, contentType := range []string{"", "text/plain", "text/html; charset=utf-8"} {
+			headers := []string{"content-type", contentType}
+			if contentType == "" {
+				headers = nil
+			}
+			b := newBench(nil)
+			replies := b.play(chat(streamed, responseHeaders(200, false, headers...), responseBody(delta+usageChunk+done, true))...)
+			Expect(describe(replies[len(replies)-1])).To(Equal("response " + delta + done + "$"))
+			Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", 7.0))
+			Expect(b.counted("gen_ai_server_time_to_first_token_seconds_count")).To(HaveLen(1))
+		}
+		for status, contentType := range map[int]string{200: jsonType, 400: "text/plain"} {
+			replies := newBench(nil).play(chat(streamed, responseHeaders(status, false, "content-type", contentType), responseBody(chatAnswer, true))...)
+			Expect(describe(replies[len(replies)-1])).To(Equal("response " + chatAnswer + "$"))
+			Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", 7.0))
+		}
+	})
+
+	It("that tells of what failed is not failed where it is only read", func() {
+		b := newBench(forwarding)
+		read := func(path string) {
+			b.play(get(path), responseHeaders(200, false, "content-type", jsonType), responseBody(`{"status":"failed","error":{"code":"server_error"}}`, true))
+		}
+		read("/v1/responses/r")
+		Expect(b.counted("tars_upstream_errors_total")).To(BeEmpty())
+		read("/v1/models")
+		Expect(b.counted("tars_upstream_errors_total")).To(HaveLen(1))
+	})
+
 	It("is marked even when it has no body", func() {
 		b := newBench(nil)
 		Expect(afterRequest(b.talk(chat(plainChat, responseHeaders(503, true))...))).
@@ -364,6 +402,11 @@ var _ = Describe("The list of models", func() {
 				"request headers accept-encoding=identity x-tarsbackend-pass=" + token + " route again",
 				"response headers", `response {"id":"claude-3"}$`,
 			}))
+	})
+
+	It("shows one model whole, where it has another name", func() {
+		Expect(newBench(restricted).talk(get("/v1/models/fast", "range", "bytes=0-20"))[0]).To(ContainSubstring(" -range "))
+		Expect(newBench(restricted).talk(get("/v1/models/claude-3", "range", "bytes=0-20"))[0]).NotTo(ContainSubstring("-range"))
 	})
 
 	It("finds an alias's target below the prefix, whatever characters it has", func() {

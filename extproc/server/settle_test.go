@@ -83,7 +83,7 @@ func (e *exchange) due(received []*extprocv3.ProcessingRequest, replies []*extpr
 		s.bytes += len(m.GetResponseBody().GetBody())
 		s.ended = s.ended || m.GetResponseBody().GetEndOfStream() || m.GetResponseTrailers() != nil
 	}
-	onlyStart := s.reached(s.start) && s.final < 0 && s.failure < 0
+	onlyStart := s.reached(s.start) && s.final < 0 && s.failure < 0 && len(s.written) == 0
 	switch {
 	case s.answered && s.free():
 		return bill{free: 1}

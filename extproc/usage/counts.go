@@ -51,6 +51,7 @@ type numbers struct {
 	known  bool
 	seen   [fields]bool
 	values [fields]int64
+	turns  [fields]int64 // sums over the turns of the block that is open
 }
 
 func (n *numbers) set(f field, value int64) {
@@ -60,10 +61,22 @@ func (n *numbers) set(f field, value int64) {
 func (n *numbers) merge(later *numbers) {
 	n.known = n.known || later.known
 	for f, seen := range later.seen {
-		if seen {
+		// A zero after a number is what a provider puts where it has nothing to tell.
+		if seen && (later.values[f] > 0 || !n.seen[f]) {
 			n.set(field(f), later.values[f])
 		}
 	}
+}
+
+// addTurns takes the turns in where they tell more: Anthropic's figures of a message
+// leave out what compaction and an advisor took ("iterations").
+func (n *numbers) addTurns() {
+	for f, sum := range n.turns {
+		if sum > n.values[f] {
+			n.set(field(f), sum)
+		}
+	}
+	n.turns = [fields]int64{}
 }
 
 // first is the value of the first field that says something, and whether one of them
@@ -92,6 +105,18 @@ func (n *numbers) input(output int64) (input int64, seen bool) {
 	return all, seen
 }
 
+// endInput has what was told of the input, or in total, be all that there is.
+func (n *numbers) endInput() {
+	if _, told := n.first(promptTokens, inputTokens); !told && n.seen[totalTokens] {
+		n.set(promptTokens, n.values[totalTokens])
+	} else if !told {
+		return
+	}
+	if _, told := n.first(completionTokens, outputTokens); !told {
+		n.set(completionTokens, 0)
+	}
+}
+
 func (n *numbers) counts() Counts {
 	output, outputSeen := n.first(completionTokens, outputTokens)
 	input, inputSeen := n.input(output)
@@ -102,8 +127,8 @@ func (n *numbers) counts() Counts {
 			output, outputSeen = total-input, true
 		case outputSeen && !inputSeen && total >= output:
 			input, inputSeen = total-output, true
-		case reasoning > 0 && total == input+output+reasoning:
-			output += reasoning // which some providers tell beside the output
+		case inputSeen && outputSeen && total > input+output:
+			output = total - input // some providers tell reasoning beside the output, or in the total alone
 		}
 	}
 	c := Counts{

@@ -64,16 +64,26 @@ func (d *document) Visit(v jsonscan.Value) {
 		d.tally.written.Add(v)
 	default:
 		if n, ok := v.Int(); ok {
-			d.block.known = true
-			d.block.set(field(v.ID-idField), n)
+			d.block.tell(v.ID, n)
 		}
 	}
+}
+
+// tell takes the number of a place.
+func (n *numbers) tell(id int, value int64) {
+	n.known = true
+	if id >= idTurn {
+		n.turns[id-idTurn] += value
+		return
+	}
+	n.set(field(id-idField), value)
 }
 
 // visitUsage is satisfied with one place: null in another says nothing.
 func (d *document) visitUsage(v jsonscan.Value) {
 	if v.Kind == jsonscan.Object {
 		d.hasUsage, d.final = true, d.final || v.ID == idUsage
+		d.block.addTurns()
 	}
 }
 

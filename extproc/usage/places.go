@@ -4,7 +4,8 @@ package usage
 
 import "github.com/tars-operator/tars-operator/extproc/jsonscan"
 
-// IDs of the places of an answer. Those from idField on are idField + field.
+// IDs of the places of an answer. Those from idField on are idField + field,
+// those from idTurn on idTurn + field.
 const (
 	idModel = iota + 1
 	idChoices
@@ -16,6 +17,7 @@ const (
 	idStartUsage // in Anthropic's message_start: provisional
 	idText       // what the model wrote
 	idField
+	idTurn = idField + int(fields) // of one turn, of which the block may leave some out
 )
 
 // answerPlaces is places, made once: nothing changes it.
@@ -73,6 +75,9 @@ func usageBlock(id int) *jsonscan.Node {
 	number := func(key string, f field) *jsonscan.Node {
 		return &jsonscan.Node{Key: key, ID: idField + int(f)}
 	}
+	turn := func(key string, f field) *jsonscan.Node {
+		return &jsonscan.Node{Key: key, ID: idTurn + int(f)}
+	}
 	details := func(key string, parts ...*jsonscan.Node) *jsonscan.Node {
 		return &jsonscan.Node{Key: key, Children: parts}
 	}
@@ -87,6 +92,10 @@ func usageBlock(id int) *jsonscan.Node {
 		details("prompt_tokens_details", number("cached_tokens", promptCachedTokens), number("cache_write_tokens", promptWrittenTokens)),
 		details("input_tokens_details", number("cached_tokens", inputCachedTokens), number("cache_write_tokens", inputWrittenTokens)),
 		details("completion_tokens_details", number("reasoning_tokens", completionReasoningTokens)),
-		details("output_tokens_details", number("reasoning_tokens", outputReasoningTokens)),
+		details("output_tokens_details", number("reasoning_tokens", outputReasoningTokens), number("thinking_tokens", outputReasoningTokens)),
+		{Key: "iterations", Each: &jsonscan.Node{Children: []*jsonscan.Node{
+			turn("input_tokens", inputTokens), turn("output_tokens", outputTokens),
+			turn("cache_read_input_tokens", cacheReadTokens), turn("cache_creation_input_tokens", cacheCreationTokens),
+		}}},
 	}}
 }

@@ -23,6 +23,9 @@ type Failure struct {
 
 // Tally is what an answer has said about itself so far.
 type Tally struct {
+	// InputOnly is set where the model writes nothing: then what it has read is all.
+	InputOnly bool
+
 	numbers  numbers
 	final    bool // they are not only what was known when the answer began
 	whole    bool // nothing more comes
@@ -37,8 +40,12 @@ type Tally struct {
 // nothing has been written that they do not cover: a provider may tell them once at the
 // begin, and again at the end.
 func (t *Tally) Counts() Counts {
-	c := t.numbers.counts()
-	c.Known = c.Known && (t.whole || (t.final && t.covered == t.written))
+	n := t.numbers
+	if t.InputOnly {
+		n.endInput()
+	}
+	c := n.counts()
+	c.Known = c.Known && (t.covered == t.written || (t.final && t.whole)) && (t.final || t.whole)
 	return c
 }
 
@@ -65,6 +72,7 @@ func (t *Tally) Estimate(prompt int64) Counts {
 		c.Input = told.Input
 	}
 	c.Total = max(c.Input+c.Output, told.Total)
+	c.Input = c.Total - c.Output // of a total alone nobody knows the parts
 	return c
 }
 

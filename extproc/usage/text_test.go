@@ -43,9 +43,18 @@ var _ = Describe("The first counts of a stream of messages", func() {
 		Expect(tally.Estimate(99)).To(Equal(usage.Counts{Estimated: true, Input: 15, Output: 2, Total: 17}))
 	})
 
-	It("are, where the answer ends with them", func() {
+	It("are not, where the answer ends with text and nothing that counts it", func() {
 		var tally usage.Tally
 		usage.NewStream(&tally, false).Pass([]byte(stream("\n", start, text)))
+		tally.Whole()
+		Expect(tally.Counts().Known).To(BeFalse())
+		Expect(tally.Estimate(99)).To(Equal(usage.Counts{Estimated: true, Input: 15, Output: 2, Total: 17}))
+	})
+
+	It("are, where the answer ends with them", func() {
+		var tally usage.Tally
+		usage.NewStream(&tally, false).Pass([]byte(stream("\n", start)))
+		Expect(tally.Counts().Known).To(BeFalse())
 		tally.Whole()
 		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 15, Output: 1, Total: 16, CachedInput: 5}))
 	})
@@ -104,9 +113,9 @@ var _ = Describe("Counts told in the midst of a stream", func() {
 		var tally usage.Tally
 		s := usage.NewStream(&tally, false)
 		s.Pass([]byte(stream("\n", delta, `data: {"usage":{"prompt_tokens":3,"completion_tokens":1000,"total_tokens":1500}}`)))
-		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 3, Output: 1000, Total: 1500}))
+		Expect(tally.Counts()).To(Equal(usage.Counts{Known: true, Input: 3, Output: 1497, Total: 1500}))
 		s.Pass([]byte(stream("\n", `data: {"choices":[{"delta":{"content":"12345678"}}]}`, `data: {"choices":[{"delta":{"content":3}}]}`)))
-		Expect(tally.Estimate(99)).To(Equal(usage.Counts{Estimated: true, Input: 3, Output: 1002, Total: 1500}))
+		Expect(tally.Estimate(99)).To(Equal(usage.Counts{Estimated: true, Input: 3, Output: 1499, Total: 1502}))
 		Expect(tally.Counts().Known).To(BeFalse())
 	})
 

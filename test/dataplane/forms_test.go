@@ -241,11 +241,19 @@ var _ = Describe("An answer that is compressed although that was not asked for",
 })
 
 var _ = Describe("An answer that is compressed because the app asked for it", func() {
-	It("passes on a forwarded path as it is", func() {
+	It("passes as it is where a forwarded path is only read", func() {
 		id := newID()
 		world.tls.answer(id, compressed("application/json", strings.Repeat("a", 1000)))
-		r := post("/forward/v1/files", id, "x", "accept-encoding", "gzip")
+		r := get("/forward/v1/files/1/content", id, "accept-encoding", "gzip")
 		Expect(r.body).To(Equal(zipped(strings.Repeat("a", 1000))))
 		Expect(world.tls.requests(id)[0].Header.Get("accept-encoding")).To(Equal("gzip"))
+	})
+
+	It("is not, where a forwarded path costs tokens: they are to be read", func() {
+		id := newID()
+		world.tls.answer(id, respond(200, "application/json", "{"+told+"}"))
+		Expect(post("/forward/v1/images/generations", id, "{}", "accept-encoding", "gzip, deflate").status).To(Equal(200))
+		Expect(world.tls.requests(id)[0].Header.Get("accept-encoding")).To(Equal("identity"))
+		Expect(world.envoy.line(id).Tars).To(HaveKeyWithValue("total_tokens", 7.0))
 	})
 })
