@@ -24,8 +24,18 @@ type metadata struct {
 
 // news is what Envoy does not know, nil for nothing.
 func (m *metadata) news(s *session) []wire.Fact {
+	counts := s.counts()
+	if m.told && m.onlyMore(s, counts) {
+		before := m.facts.counts
+		m.facts.counts = counts
+		if counts.Total == before.Total {
+			return nil
+		}
+		m.changes = append(m.changes[:0], wire.Number("total_tokens", counts.Total))
+		return m.changes
+	}
 	now := facts{
-		counts: s.counts(), asked: s.req.asked, model: s.req.model, answered: s.tally.Model(),
+		counts: counts, asked: s.req.asked, model: s.req.model, answered: s.tally.Model(),
 		source: s.result.source, errorClass: s.result.class,
 	}
 	if op := s.req.target.Operation; op != nil {
@@ -37,6 +47,15 @@ func (m *metadata) news(s *session) []wire.Fact {
 	m.changes = now.changes(m.changes[:0], m.facts, !m.told)
 	m.facts, m.told = now, true
 	return m.changes
+}
+
+// onlyMore tells whether nothing has changed but, perhaps, the numbers of an estimate: as
+// with most pieces of a stream.
+func (m *metadata) onlyMore(s *session, counts usage.Counts) bool {
+	f := &m.facts
+	return !counts.Known && !f.counts.Known && counts.Estimated == f.counts.Estimated &&
+		f.answered == s.tally.Model() && f.asked == s.req.asked && f.model == s.req.model &&
+		f.source == s.result.source && f.errorClass == s.result.class
 }
 
 // changes appends the fields that differ from those before; first says that there are

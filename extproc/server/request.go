@@ -5,6 +5,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 // request is what the headers of a request tell.
 type request struct {
 	method string
+	reads  bool   // runs no model
 	path   string // as sent, without the query
 	query  string // with its question mark
 	id     string
@@ -61,7 +63,7 @@ func (s *session) read(method, path, id string) {
 // none.
 func (p *Processor) read(method, path, id string) (request, *route) {
 	// They are parts of one text, that of all headers: it would live as long as they do.
-	req := request{method: strings.Clone(method), id: strings.Clone(id)}
+	req := request{method: strings.Clone(method), id: strings.Clone(id), reads: slices.Contains(reading, method)}
 	path, query := strings.Clone(path), ""
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
 		path, query = path[:i], path[i:]
@@ -201,7 +203,7 @@ func (s *session) forward(h headers, bodiless bool, set ...header) error {
 
 // readable asks for an answer that is not compressed, where its usage is to be read.
 func (s *session) readable() []header {
-	if s.reads() {
+	if s.req.reads {
 		return nil
 	}
 	return []header{{Name: "accept-encoding", Value: "identity"}}

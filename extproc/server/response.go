@@ -198,7 +198,7 @@ func (s *session) endBody(out []byte) []byte {
 
 // classify sorts the error that TARS's answer held, if any.
 func (s *session) classify() {
-	if s.reads() && s.req.target.Kind == policy.Unlisted && s.result.status < http.StatusBadRequest {
+	if s.req.reads && s.req.target.Kind == policy.Unlisted && s.result.status < http.StatusBadRequest {
 		return // what is read may have failed, the reading has not
 	}
 	if s.result.source == "" || s.result.source == config.ErrorSourceTARS {

@@ -4,7 +4,6 @@ package server
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/tars-operator/tars-operator/extproc/usage"
 )
@@ -13,15 +12,12 @@ import (
 // as often as it is read, or deleted.
 var reading = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete}
 
-// reads tells whether the request runs no model.
-func (s *session) reads() bool { return slices.Contains(reading, s.req.method) }
-
 // counts are the tokens of the request as they are known now: what TARS told,
 // else an estimate where it may have run a model, else none. At the end of the
 // request they are what it is settled with: a request is told, missing or free,
 // and never two of them.
 func (s *session) counts() usage.Counts {
-	if s.reads() {
+	if s.req.reads {
 		return usage.Counts{}
 	}
 	told := s.tally.Counts()

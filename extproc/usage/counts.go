@@ -44,6 +44,9 @@ const (
 	fields
 )
 
+// turnFields is how many fields a turn has: those from inputTokens on.
+const turnFields = 4
+
 // numbers are the fields of usage blocks seen so far. A later block replaces
 // the fields that it holds: Anthropic spreads them over two events, and some
 // providers send running totals.
@@ -51,7 +54,7 @@ type numbers struct {
 	known  bool
 	seen   [fields]bool
 	values [fields]int64
-	turns  [fields]int64 // sums over the turns of the block that is open
+	turns  [turnFields]int64 // sums over the turns of the block that is open
 }
 
 func (n *numbers) set(f field, value int64) {
@@ -71,12 +74,12 @@ func (n *numbers) merge(later *numbers) {
 // addTurns takes the turns in where they tell more: Anthropic's figures of a message
 // leave out what compaction and an advisor took ("iterations").
 func (n *numbers) addTurns() {
-	for f, sum := range n.turns {
-		if sum > n.values[f] {
-			n.set(field(f), sum)
+	for i, sum := range n.turns {
+		if f := inputTokens + field(i); sum > n.values[f] {
+			n.set(f, sum)
 		}
 	}
-	n.turns = [fields]int64{}
+	n.turns = [turnFields]int64{}
 }
 
 // first is the value of the first field that says something, and whether one of them

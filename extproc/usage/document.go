@@ -33,10 +33,19 @@ func newDocument(tally *Tally) *document {
 
 func (d *document) write(p []byte) {
 	if d.opening != nil && !d.broken && d.scanner.Offset() == 0 {
-		d.open(p)
-		return
+		if !d.opening.ahead {
+			d.open(p)
+			return
+		}
+		d.catchUp()
 	}
 	d.scan(p)
+}
+
+// catchUp tells the scanner of the ending that was only compared.
+func (d *document) catchUp() {
+	d.opening.ahead = false
+	d.opening.ending.tell(d)
 }
 
 func (d *document) scan(p []byte) {
@@ -73,7 +82,7 @@ func (d *document) Visit(v jsonscan.Value) {
 func (n *numbers) tell(id int, value int64) {
 	n.known = true
 	if id >= idTurn {
-		n.turns[id-idTurn] += value
+		n.turns[field(id-idTurn)-inputTokens] += value
 		return
 	}
 	n.set(field(id-idField), value)
@@ -113,9 +122,22 @@ func plain(v jsonscan.Value) string {
 // for the next. It reports whether the document is one that only carries
 // usage: the last chunk of a stream with include_usage.
 func (d *document) end() (usageOnly bool) {
+	var ending *known
+	if d.opening != nil && d.opening.ahead {
+		ending = &d.opening.ending
+		if ending.ends { // and has said nothing but its model; the scanner has read nothing
+			d.opening.ahead = false
+			d.setModel(ending.model)
+			return false
+		}
+		d.catchUp()
+	}
 	if !d.broken && d.scanner.Close() == nil {
 		usageOnly = d.hasUsage && d.emptyChoices && !d.failed
 		d.commit()
+		if ending != nil {
+			ending.ends = true
+		}
 	}
 	d.reset()
 	return usageOnly
@@ -125,11 +147,15 @@ func (d *document) commit() {
 	if d.hasUsage {
 		d.tally.tell(&d.block, d.final)
 	}
-	if len(d.model) > 0 && !bytes.Equal(d.model, d.tally.rawModel) {
-		d.tally.setModel(d.model)
-	}
+	d.setModel(d.model)
 	if d.failed {
 		d.tally.setFailure(d.failure)
+	}
+}
+
+func (d *document) setModel(raw []byte) {
+	if len(raw) > 0 && !bytes.Equal(raw, d.tally.rawModel) {
+		d.tally.setModel(raw)
 	}
 }
 

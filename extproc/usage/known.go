@@ -14,12 +14,13 @@ type known struct {
 	gap   gap    // where in them others may differ that read the same
 	state jsonscan.State
 	model []byte
+	ends  bool // a document that ended behind it was whole
 }
 
 // learn remembers the part that ends where the document's scanner is.
 func (k *known) learn(d *document, p []byte, g gap) {
 	k.bytes = append(k.bytes[:0], p...)
-	k.gap = g
+	k.gap, k.ends = g, false
 	k.model = append(k.model[:0], d.model...)
 	d.scanner.Save(&k.state)
 }

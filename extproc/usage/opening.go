@@ -36,6 +36,7 @@ type opening struct {
 	inText bool   // which ends behind the quote that a text begins with
 	tries  int    // how often a known beginning that does not was compared again
 	ending known  // and what followed on that text, from its last quote on
+	ahead  bool   // the document has read that, and its scanner has not been told
 
 	gap     gap   // of the part that is being scanned
 	watched int64 // where in the document the value begins that it is in
@@ -103,7 +104,7 @@ func (d *document) openKnown(rest []byte) {
 	size, texts := jsonscan.InsideString(rest), o.texts
 	if o.ending.is(rest[size:]) {
 		d.tally.written.add(int64(size))
-		o.ending.tell(d)
+		o.ahead = true
 		return
 	}
 	o.known.tell(d)

@@ -27,6 +27,7 @@ type Tally struct {
 	InputOnly bool
 
 	numbers  numbers
+	told     bool // any of them
 	final    bool // they are not only what was known when the answer began
 	whole    bool // nothing more comes
 	written  Text
@@ -40,6 +41,9 @@ type Tally struct {
 // nothing has been written that they do not cover: a provider may tell them once at the
 // begin, and again at the end.
 func (t *Tally) Counts() Counts {
+	if !t.told {
+		return Counts{}
+	}
 	n := t.numbers
 	if t.InputOnly {
 		n.endInput()
@@ -52,6 +56,7 @@ func (t *Tally) Counts() Counts {
 // tell takes numbers that an answer tells. Those that know of no output cover none.
 func (t *Tally) tell(n *numbers, final bool) {
 	t.numbers.merge(n)
+	t.told = true
 	t.final = t.final || final
 	if final && n.counts().Output > 0 {
 		t.covered = t.written
