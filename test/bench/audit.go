@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +19,12 @@ import (
 // answer.
 const settleTime = 10 * time.Second
 
-// account is what one side has counted.
-type account struct{ Requests, Input, Output int64 }
+// account is what one side has counted: the requests of the model that was asked for, their
+// tokens, and whatever there should be nothing of.
+type account struct{ Requests, Input, Output, Other int64 }
 
 func (a account) minus(b account) account {
-	return account{a.Requests - b.Requests, a.Input - b.Input, a.Output - b.Output}
+	return account{a.Requests - b.Requests, a.Input - b.Input, a.Output - b.Output, a.Other - b.Other}
 }
 
 // ledgerOf is what the stand-in told.
@@ -38,12 +40,16 @@ func ledgerOf(ctx context.Context, s *stage) (account, error) {
 	if err := json.Unmarshal(data, &sums); err != nil {
 		return account{}, fmt.Errorf("reading the ledger: %w", err)
 	}
-	return account{sums.Requests, sums.Sent.Input, sums.Sent.Output}, nil
+	return account{Requests: sums.Requests, Input: sums.Sent.Input, Output: sums.Sent.Output}, nil
 }
 
-// metered are the series that tell what ours counted.
-var metered = regexp.MustCompile(
-	`(?m)^gen_ai_client_token_usage_(sum|count)\{.*gen_ai_token_type="(input|output)".*\} ([0-9.e+]+)$`)
+// series are those that tell what ours counted, with their labels and values.
+var series = regexp.MustCompile(`(?m)^([a-z_]+)\{(.*)\} ([0-9.e+]+)$`)
+
+// asked are the labels of a request as the bench sends them.
+var asked = []string{
+	`gen_ai_operation_name="chat"`, `gen_ai_request_model="` + askedModel + `"`, `gen_ai_response_model="` + askedModel + `"`,
+}
 
 // metersOf is what ours counted.
 func metersOf(ctx context.Context, s *stage) (account, error) {
@@ -56,31 +62,58 @@ func metersOf(ctx context.Context, s *stage) (account, error) {
 
 func meters(text string) (account, error) {
 	var a account
-	for _, m := range metered.FindAllStringSubmatch(text, -1) {
+	for _, m := range series.FindAllStringSubmatch(text, -1) {
 		n, err := strconv.ParseFloat(m[3], 64)
 		if err != nil {
 			return a, fmt.Errorf("reading the series %q: %w", m[0], err)
 		}
-		switch m[1] + " " + m[2] {
-		case "count input":
-			a.Requests += int64(n)
-		case "sum input":
-			a.Input += int64(n)
-		case "sum output":
-			a.Output += int64(n)
-		}
+		a.take(m[1], m[2], int64(n))
 	}
 	return a, nil
+}
+
+// take adds a series.
+func (a *account) take(name, labels string, n int64) {
+	as := func(want ...string) bool {
+		return !slices.ContainsFunc(want, func(label string) bool { return !strings.Contains(labels, label) })
+	}
+	switch input := as(`gen_ai_token_type="input"`); name {
+	case "gen_ai_client_token_usage_sum":
+		switch {
+		case !as(asked...):
+			a.Other += n
+		case input:
+			a.Input += n
+		default:
+			a.Output += n
+		}
+	case "gen_ai_client_token_usage_count":
+		if input && as(asked...) {
+			a.Requests += n
+		}
+	case "tars_requests_total":
+		if !as(`code="200"`, `source="none"`) {
+			a.Other += n
+		}
+	case "gen_ai_server_request_duration_seconds_count":
+		if !as(append(asked, `error_type=""`)...) {
+			a.Other += n
+		}
+	case "tars_usage_missing_total", "tars_usage_estimated_tokens_total", "tars_requests_aborted_total", "tars_upstream_errors_total",
+		"tars_refusals_total", "tars_token_subset_total":
+		a.Other += n
+	}
 }
 
 // audit compares what all sides counted since it began.
 type audit struct {
 	stage          *stage
 	ledger, meters account
+	patience       time.Duration
 }
 
 func beginAudit(ctx context.Context, s *stage) (a audit, err error) {
-	a.stage = s
+	a.stage, a.patience = s, settleTime
 	if a.ledger, err = ledgerOf(ctx, s); err != nil {
 		return a, err
 	}
@@ -104,7 +137,7 @@ func (a audit) end(ctx context.Context, answers int) (string, error) {
 	if a.stage.processor.metrics == "" {
 		return "", nil
 	}
-	deadline := time.Now().Add(settleTime)
+	deadline := time.Now().Add(a.patience)
 	for {
 		now, err := metersOf(ctx, a.stage)
 		if err != nil {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ type timing struct {
 	firstByte, total time.Duration
 	// gaps are the times between the arrivals of a paced stream's pieces.
 	gaps []time.Duration
+	// bytes are those of the answer's body, lines the ends of lines among them.
+	bytes, lines int
 }
 
 // client is one connection of HTTP/1.1. It does no more than it has to: it
@@ -63,6 +66,8 @@ func (c *client) do(request []byte, due time.Time) (t timing, err error) {
 		n, err := resp.Body.Read(c.piece)
 		now := time.Now()
 		if n > 0 {
+			t.bytes += n
+			t.lines += bytes.Count(c.piece[:n], []byte{'\n'})
 			switch {
 			case t.firstByte == 0:
 				t.firstByte = now.Sub(due)

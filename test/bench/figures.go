@@ -67,14 +67,15 @@ func (f *figures) latencies(l load) {
 	f.GapP50, f.GapP99 = quantiles(gaps)
 }
 
-// quantiles are the median and the 99th percentile in milliseconds, 0 of nothing.
+// quantiles are the median and the 99th percentile in milliseconds, by the nearest rank: of
+// fewer than 100 times the 99th is the longest. 0 of nothing.
 func quantiles(times []time.Duration) (p50, p99 float64) {
 	if len(times) == 0 {
 		return 0, 0
 	}
 	slices.Sort(times)
 	at := func(percent int) float64 {
-		return float64(times[(len(times)-1)*percent/100]) / float64(time.Millisecond)
+		return float64(times[(len(times)*percent+99)/100-1]) / float64(time.Millisecond)
 	}
 	return at(50), at(99)
 }

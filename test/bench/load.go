@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -48,10 +49,9 @@ func (g *generator) Close() error {
 func (g *generator) run(ctx context.Context, during time.Duration) (load, error) {
 	ctx, cancel := context.WithTimeout(ctx, during)
 	defer cancel()
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
 	due := g.schedule(ctx)
 	timings := make([][]timing, len(g.clients))
+	failures := make([]error, len(g.clients))
 	begin := time.Now()
 	var clients sync.WaitGroup
 	for i, c := range g.clients {
@@ -59,7 +59,8 @@ func (g *generator) run(ctx context.Context, during time.Duration) (load, error)
 			for at := range due {
 				t, err := c.do(g.request, at())
 				if err != nil {
-					fail(err)
+					failures[i] = err // also behind the end, where nothing begins any more
+					cancel()
 					return
 				}
 				timings[i] = append(timings[i], t)
@@ -68,13 +69,18 @@ func (g *generator) run(ctx context.Context, during time.Duration) (load, error)
 	}
 	clients.Wait()
 	l := load{elapsed: time.Since(begin)}
+	if g.rate > 0 {
+		l.elapsed = during // what is still on its way then began in time
+	}
 	for _, t := range timings {
 		l.timings = append(l.timings, t...)
 	}
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return l, err
+	err := errors.Join(failures...)
+	// Some may come too late at the very end.
+	if due := int(during.Seconds() * float64(g.rate)); err == nil && len(l.timings) < due-due/50-2 {
+		err = fmt.Errorf("%d requests were due, and only %d could be sent: all clients waited", due, len(l.timings))
 	}
-	return l, nil
+	return l, err
 }
 
 // schedule tells when requests are due, until ctx ends: at a fixed rate or, in a

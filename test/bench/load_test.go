@@ -3,11 +3,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -43,7 +47,9 @@ var _ = Describe("The load", func() {
 			Expect(l.timings).NotTo(BeEmpty())
 			Expect(s.Ledger.Summary().Requests).To(BeEquivalentTo(len(l.timings)))
 			if rate > 0 {
-				Expect(len(l.timings)).To(BeNumerically("<=", rate*int(brief)/int(time.Second)+1))
+				due := rate * int(brief) / int(time.Second)
+				Expect(len(l.timings)).To(And(BeNumerically("<=", due+1), BeNumerically(">", due/2)))
+				Expect(l.elapsed).To(Equal(brief))
 			}
 			for _, t := range l.timings {
 				Expect(t.firstByte).To(BeNumerically(">", 0))
@@ -51,6 +57,55 @@ var _ = Describe("The load", func() {
 			}
 		}
 	})
+
+	// slow answers one request after the other.
+	slow := func(each time.Duration) string {
+		s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(each):
+			case <-r.Context().Done():
+			}
+		}))
+		DeferCleanup(s.Close)
+		return s.Listener.Addr().String()
+	}
+
+	It("counts from when a request was due, and is void where they pile up", func() {
+		l, err := generate(slow(brief/10), scenario{Body: 100, Clients: 1, Rate: 100})
+		Expect(err).To(MatchError(ContainSubstring("50 requests were due")))
+		Expect(len(l.timings)).To(BeNumerically("<=", 11))
+		last := l.timings[len(l.timings)-1]
+		Expect(last.total).To(BeNumerically(">", brief/2), "the one before the last waited long")
+	})
+
+	It("tells of an answer that is no 200 although nothing begins any more", func() {
+		began := time.Now()
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(time.Until(began.Add(brief + brief/5))):
+				http.Error(w, "late", http.StatusServiceUnavailable)
+			case <-r.Context().Done():
+			}
+		}))
+		DeferCleanup(s.Close)
+		_, err := generate(s.Listener.Addr().String(), scenario{Body: 100, Clients: 2})
+		Expect(err).To(MatchError(And(ContainSubstring("503"), ContainSubstring("late"))))
+	})
+
+	DescribeTable("is void where an answer is not whole",
+		func(v variant, sc scenario, a timing, whole bool) {
+			of := timing{bytes: 1000, lines: 20}
+			Expect(of.seen(sc, v).differs(sc, []timing{{bytes: 1000, lines: of.seen(sc, v).lines}, a}) == "").To(Equal(whole))
+		},
+		Entry("some bytes of ids", floor, scenario{}, timing{bytes: 1003, lines: 20}, true),
+		Entry("shorter", floor, scenario{}, timing{bytes: 980, lines: 20}, false),
+		Entry("longer", floor, scenario{}, timing{bytes: 1020, lines: 20}, false),
+		Entry("fewer lines", noops, scenario{}, timing{bytes: 1000, lines: 19}, false),
+		Entry("chunks of other padding", noops, scenario{Chunks: 8}, timing{bytes: 500, lines: 20}, true),
+		Entry("a chunk less", noops, scenario{Chunks: 8}, timing{bytes: 1000, lines: 18}, false),
+		Entry("the usage chunk taken out", ours, scenario{Chunks: 8}, timing{bytes: 1000, lines: 18}, true),
+		Entry("not taken out", ours, scenario{Chunks: 8}, timing{bytes: 1000, lines: 20}, false),
+	)
 
 	It("tells the gaps of a paced stream", func() {
 		const gap = 5 * time.Millisecond
@@ -88,17 +143,30 @@ var _ = Describe("The load", func() {
 
 var _ = Describe("/proc", func() {
 	It("tells CPU time and memory of a process", func() {
+		used := func() time.Duration {
+			var u syscall.Rusage
+			Expect(syscall.Getrusage(syscall.RUSAGE_SELF, &u)).To(Succeed())
+			return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		}
 		before, err := cpuTime(os.Getpid())
 		Expect(err).NotTo(HaveOccurred())
-		for end := time.Now().Add(brief / 10); time.Now().Before(end); {
+		begin := used()
+		for used() < begin+brief {
 		}
 		after, err := cpuTime(os.Getpid())
 		Expect(err).NotTo(HaveOccurred())
-		Expect(after).To(BeNumerically(">", before))
+		Expect(after - before).To(BeNumerically("~", used()-begin, brief/5))
+		large := bytes.Repeat([]byte{1}, 64<<20)
+		now, err := resident(os.Getpid(), residentPeak)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(now).To(BeNumerically(">", 64))
+		runtime.KeepAlive(large)
+		large = nil
+		debug.FreeOSMemory()
 		Expect(forgetPeak(os.Getpid())).To(Succeed())
 		peak, err := resident(os.Getpid(), residentPeak)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(peak).To(BeNumerically(">", 1))
+		Expect(peak).To(And(BeNumerically(">", 1), BeNumerically("<", now-32)))
 	})
 
 	It("has nothing of a process that is none", func() {

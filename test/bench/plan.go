@@ -31,6 +31,7 @@ type plan struct {
 	variants  []variant
 	scenarios []scenario
 	binaries  map[variant]string
+	measure   func(*stage, context.Context, scenario, window) (figures, string, error)
 }
 
 func newPlan(o options) (*plan, error) {
@@ -38,6 +39,7 @@ func newPlan(o options) (*plan, error) {
 		rounds: cmp.Or(o.rounds, 5), variants: []variant{floor, noops, ours}, profile: o.profile,
 		window:   window{warm: 400 * time.Millisecond, measure: 2200 * time.Millisecond},
 		binaries: map[variant]string{before: o.before},
+		measure:  (*stage).measure,
 	}
 	if o.short {
 		p.rounds = cmp.Or(o.rounds, 3)
@@ -147,13 +149,15 @@ func (p *plan) scenario(ctx context.Context, round int, sc scenario, stages []*s
 		var cells []cell
 		void = ""
 		for _, s := range stages {
-			f, why, err := s.measure(ctx, sc, p.window)
+			f, why, err := p.measure(s, ctx, sc, p.window)
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", sc.Name, s.variant, err)
 			}
 			if why != "" {
 				void = fmt.Sprintf("%s, %s: %s", sc.Name, s.variant, why)
-				p.state.results.Void = append(p.state.results.Void, voided{round, sc.Name, s.variant, why})
+				if err := p.state.void(voided{round, sc.Name, s.variant, why}); err != nil {
+					return err
+				}
 				break
 			}
 			cells = append(cells, cell{round, sc.Name, s.variant, f})
@@ -177,7 +181,7 @@ func (p *plan) runProfile(ctx context.Context) (err error) {
 		return err
 	}
 	for _, sc := range p.scenarios {
-		f, void, err := w.stages[0].measure(ctx, sc, p.window)
+		f, void, err := p.measure(w.stages[0], ctx, sc, p.window)
 		if err != nil {
 			return errors.Join(err, w.Close())
 		}

@@ -25,6 +25,8 @@ type platform struct {
 	Commit string `json:"commit"`
 	Binary string `json:"binary"`
 	Before string `json:"before,omitempty"`
+	// Bench is the SHA-256 of this program: the load, the stand-in, Envoy's configuration.
+	Bench  string `json:"bench"`
 	Go     string `json:"go"`
 	Envoy  string `json:"envoy"`
 	Cores  int    `json:"cores"`
@@ -43,6 +45,13 @@ func thisPlatform(ctx context.Context, p *plan) (platform, error) {
 		return made, err
 	}
 	if made.Binary, err = digest(p.binaries[ours]); err != nil {
+		return made, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return made, fmt.Errorf("finding this program: %w", err)
+	}
+	if made.Bench, err = digest(program); err != nil {
 		return made, err
 	}
 	if p.binaries[before] != "" {

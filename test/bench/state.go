@@ -36,7 +36,7 @@ func openState(path string) (*state, error) {
 // begin goes on with what was measured of the same binaries on the same machine,
 // and refuses to mix it with others.
 func (s *state) begin(p platform) error {
-	if len(s.results.Cells) == 0 {
+	if len(s.results.Cells)+len(s.results.Void) == 0 {
 		s.results = results{Platform: p}
 		return nil
 	}
@@ -62,6 +62,12 @@ func (s *state) has(round int, scenario string, variants []variant) bool {
 		}
 	}
 	return true
+}
+
+// void keeps what was thrown away, and writes the file.
+func (s *state) void(v voided) error {
+	s.results.Void = append(s.results.Void, v)
+	return writeJSON(s.path, s.results)
 }
 
 // add keeps cells, in the place of those that the round has of them, and writes

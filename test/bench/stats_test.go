@@ -36,6 +36,8 @@ var _ = Describe("Figures", func() {
 		}
 		p50, p99 := quantiles(times)
 		Expect([]float64{p50, p99}).To(Equal([]float64{50, 99}))
+		p50, p99 = quantiles(times[:37])
+		Expect([]float64{p50, p99}).To(Equal([]float64{19, 37}))
 		p50, p99 = quantiles(nil)
 		Expect([]float64{p50, p99}).To(Equal([]float64{0, 0}))
 	})

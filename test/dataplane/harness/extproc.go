@@ -24,11 +24,11 @@ type Extproc struct {
 	GRPC, HTTP string
 }
 
-// Build makes the operator's binary, of which extproc is a subcommand.
+// Build makes the operator's binary as its image has it; extproc is a subcommand.
 func Build(ctx context.Context, o Options) (string, error) {
 	path := filepath.Join(o.Dir, "tars-operator")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
-	cmd.Dir = o.Root
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	cmd.Dir, cmd.Env = o.Root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the operator: %w: %s", err, out)
 	}
