@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// maxCount is the largest count that is believed: sums of a few stay far from
+// MaxCount is the largest count that is believed: sums of a few stay far from
 // overflow.
-const maxCount = 1 << 60
+const MaxCount = 1 << 60
 
 func parseCount(raw []byte) (int64, bool) {
 	var n int64
@@ -18,7 +18,7 @@ func parseCount(raw []byte) (int64, bool) {
 			return parseCountSlow(raw)
 		}
 		digit := int64(c - '0')
-		if n > (maxCount-digit)/10 {
+		if n > (MaxCount-digit)/10 {
 			return 0, false
 		}
 		n = n*10 + digit
@@ -29,7 +29,7 @@ func parseCount(raw []byte) (int64, bool) {
 // parseCountSlow reads forms such as 12.0 and 1e3.
 func parseCountSlow(raw []byte) (int64, bool) {
 	f, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || f < 0 || f > maxCount || f != math.Trunc(f) {
+	if err != nil || f < 0 || f > MaxCount || f != math.Trunc(f) {
 		return 0, false
 	}
 	return int64(f), true

@@ -166,7 +166,6 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 	case !usage.CleanName(f.name):
 		return nil, apierror.InvalidModel()
 	}
-	s.req.stream = f.stream == jsonscan.True
 	s.req.asked = f.name // told to access logs of a refusal, too
 	model, ok := s.route.models.Resolve(f.name)
 	if !ok {

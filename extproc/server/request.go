@@ -30,8 +30,6 @@ type request struct {
 	asked, model string
 	// addedUsage tells that we asked for the usage chunk of a stream.
 	addedUsage bool
-	// stream tells that the body asks for server-sent events.
-	stream bool
 	// rename is the alias that a model's entry is to be called.
 	rename string
 }

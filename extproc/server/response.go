@@ -26,7 +26,8 @@ type reader interface {
 // answer is how the body of an answer is treated.
 type answer struct {
 	reader reader
-	list   *heldList // set when the answer lists models and is rewritten
+	guess  *usage.Guess // the reader, where the answer does not say what it is
+	list   *heldList    // set when the answer lists models and is rewritten
 }
 
 func (a *answer) release() {
@@ -96,14 +97,16 @@ func (s *session) upstreamAnswered(m *wire.Request, h headers) error {
 		set = append(set, header{Name: config.HeaderErrorSource, Value: config.ErrorSourceTARS})
 	}
 	contentType := h.get("content-type")
-	// Some servers do not say what a stream is.
-	s.result.streamed = isEventStream(contentType) || (s.req.stream && s.result.status < http.StatusMultipleChoices && !isJSON(contentType))
+	s.result.streamed = isEventStream(contentType)
 	switch {
 	case m.End || h.encoding() != "":
 	case s.result.streamed:
 		s.ans.reader = usage.NewStream(&s.tally, s.req.addedUsage)
-	default: // whatever it calls itself: what is no JSON ends at its first byte
+	case isJSON(contentType):
 		s.ans.reader = usage.NewBody(&s.tally)
+	default: // whatever it calls itself: what is no JSON ends at its first byte
+		s.ans.guess = usage.NewGuess(&s.tally, s.req.addedUsage)
+		s.ans.reader = s.ans.guess
 	}
 	if s.rewritesModels() && !m.End {
 		if encoding := h.encoding(); encoding != "" {
@@ -165,6 +168,9 @@ func (s *session) passBody(m *wire.Request) error {
 	out := m.Body
 	if s.ans.reader != nil {
 		out = s.ans.reader.Pass(out)
+	}
+	if s.ans.guess != nil {
+		s.result.streamed = s.ans.guess.Streamed()
 	}
 	if m.End {
 		out = s.endBody(out)

@@ -213,24 +213,36 @@ var _ = Describe("An answer of TARS", func() {
 		Expect(b.counted("tars_usage_missing")).To(BeEmpty())
 	})
 
-	It("is read as the stream that was asked for where it does not say what it is", func() {
+	It("is read as the stream that it begins like, where it does not say what it is", func() {
 		const streamed = `{"model":"gpt","stream":true}`
-		for _, contentType := range []string{"", "text/plain", "text/html; charset=utf-8"} {
-			headers := []string{"content-type", contentType}
-			if contentType == "" {
-				headers = nil
-			}
+		for _, headers := range [][]string{nil, {"content-type", "text/plain"}, {"content-type", "text/html; charset=utf-8"}} {
 			b := newBench(nil)
 			replies := b.play(chat(streamed, responseHeaders(200, false, headers...), responseBody(delta+usageChunk+done, true))...)
 			Expect(describe(replies[len(replies)-1])).To(Equal("response " + delta + done + "$"))
 			Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", 7.0))
 			Expect(b.counted("gen_ai_server_time_to_first_token_seconds_count")).To(HaveLen(1))
-		}
-		for status, contentType := range map[int]string{200: jsonType, 400: "text/plain"} {
-			replies := newBench(nil).play(chat(streamed, responseHeaders(status, false, "content-type", contentType), responseBody(chatAnswer, true))...)
+
+			b = newBench(nil)
+			replies = b.play(chat(streamed, responseHeaders(200, false, headers...), responseBody(chatAnswer, true))...)
 			Expect(describe(replies[len(replies)-1])).To(Equal("response " + chatAnswer + "$"))
 			Expect(lastMetadata(replies)).To(HaveKeyWithValue("total_tokens", 7.0))
+			Expect(b.counted("gen_ai_server_time_to_first_token_seconds_count")).To(BeEmpty())
 		}
+	})
+
+	It("that is lines of something else passes line by line", func() {
+		Expect(afterRequest(newBench(nil).talk(chat(`{"model":"gpt","stream":true}`, responseHeaders(200, false, "content-type", "application/x-ndjson"),
+			responseBody("{\"a\":1}\n", false), responseBody("{\"a\":2}\n", false))...))).
+			To(Equal([]string{"response headers", "response {\"a\":1}\n", "response {\"a\":2}\n"}))
+	})
+
+	It("of absurd numbers is bounded, and harms no other", func() {
+		turns := strings.TrimSuffix(strings.Repeat(`{"input_tokens":1152921504606846976,"output_tokens":1152921504606846976},`, 9), ",")
+		b := newBench(nil)
+		replies := b.play(post("/v1/messages"), requestBody(`{"model":"m","stream":true}`, true), responseHeaders(200, false, "content-type", streamType),
+			responseBody(`data: {"usage":{"iterations":[`+turns+`]}}`+"\n\n"+`data: {"delta":{"text":"x"}}`+"\n\n", false))
+		Expect(lastMetadata(replies)["total_tokens"]).To(BeNumerically(">=", 1<<61))
+		Expect(b.counted("tars_usage_missing_total")).To(HaveLen(1))
 	})
 
 	It("that tells of what failed is not failed where it is only read", func() {

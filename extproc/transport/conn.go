@@ -100,6 +100,12 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(headerTable, nil)
 	c.framer.MaxHeaderListSize = maxHeaders
 	c.fields = hpack.NewEncoder(&c.block)
+	// The preface: nothing may be sent before it.
+	c.putSettings(
+		http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
+		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaders},
+	)
+	c.putWindow(0, connWindow-defaultWindow)
 	return c
 }
 
@@ -130,13 +136,6 @@ func (c *conn) hello() error {
 	if err := c.net.SetReadDeadline(time.Now().Add(helloTimeout)); err != nil {
 		return fmt.Errorf("a deadline: %w", err)
 	}
-	c.mu.Lock()
-	c.putSettings(
-		http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
-		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaders},
-	)
-	c.putWindow(0, connWindow-defaultWindow)
-	c.mu.Unlock()
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(c.in, preface); err != nil {
 		return fmt.Errorf("reading the preface: %w", err)

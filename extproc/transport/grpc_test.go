@@ -6,10 +6,14 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -113,6 +117,8 @@ var _ = Describe("gRPC's own client", func() {
 		Expect(err).To(MatchError(And(ContainSubstring("Unknown"), ContainSubstring("of no status"))))
 		_, err = ask(talk(r.address, "/test.Service/Other"), "x")
 		Expect(err).To(MatchError(And(ContainSubstring("Unimplemented"), ContainSubstring("/test.Service/Other"))))
+		_, err = ask(talk(r.address, "/"+strings.Repeat("%", 7000)), "x")
+		Expect(status.Code(err)).To(Equal(codes.Unimplemented), "what is quoted is cut, to fit into one frame")
 		_, err = ask(talk(r.address, path, grpc.UseCompressor(gzip.Name)), "x")
 		Expect(err).To(MatchError(ContainSubstring("compressed")))
 	})
@@ -138,6 +144,41 @@ var _ = Describe("gRPC's own client", func() {
 		Expect(stream.CloseSend()).To(Succeed())
 		Eventually(drained).WithTimeout(timeout).Should(BeClosed())
 		r.GracefulStop()
+	})
+
+	It("is told that the server drains, and cut, although another peer does not read", func() {
+		r := start()
+		deaf := connect(r, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})
+		Expect(deaf.WriteWindowUpdate(0, 1<<30)).To(Succeed())
+		deaf.open(1, false)
+		var sent atomic.Int64
+		go func() {
+			for deaf.WriteData(1, false, message(strings.Repeat("x", 8000))) == nil {
+				sent.Add(1)
+			}
+		}()
+		before := int64(-1)
+		Eventually(func() bool { // until what it has not read is in nobody's way but its own
+			stuck := sent.Load() == before
+			before = sent.Load()
+			return stuck
+		}).WithTimeout(timeout).WithPolling(100 * poll).Should(BeTrue())
+		others := make([]*peer, 8)
+		for i := range others {
+			others[i] = connect(r)
+			others[i].open(1, false)
+		}
+		go r.GracefulStop()
+		for _, other := range others {
+			Expect(other.conn.SetDeadline(time.Now().Add(timeout / 5))).To(Succeed())
+			other.until(func(f http2.Frame) bool { _, ok := f.(*http2.GoAwayFrame); return ok })
+		}
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			r.Stop()
+		}()
+		Eventually(stopped).WithTimeout(timeout / 5).Should(BeClosed())
 	})
 
 	It("is cut when the server stops", func() {

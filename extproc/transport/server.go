@@ -109,7 +109,8 @@ func (s *Server) Stop() {
 	s.running.Wait()
 }
 
-// each stops listening, and calls f for every connection.
+// each stops listening, and calls f for every connection, at the same time: a peer
+// that does not read may hold one up.
 func (s *Server) each(f func(*conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +120,7 @@ func (s *Server) each(f func(*conn)) {
 		s.hangUp()
 	}
 	for c := range s.conns {
-		f(c)
+		go f(c)
 	}
 }
 

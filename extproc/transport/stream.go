@@ -150,9 +150,14 @@ func (s *Stream) end() bool {
 	return true
 }
 
+// maxStatus is how much of a status' message is told, in bytes: it may quote the peer,
+// and has to fit into one frame.
+const maxStatus = 1 << 10
+
 // percent writes a status' message as a header may hold it (PROTOCOL-HTTP2.md).
 func percent(text string) string {
 	const hex = "0123456789ABCDEF"
+	text = text[:min(len(text), maxStatus)]
 	var b []byte
 	for i := range len(text) {
 		if ch := text[i]; ch >= ' ' && ch <= '~' && ch != '%' {

@@ -82,7 +82,8 @@ func (d *document) Visit(v jsonscan.Value) {
 func (n *numbers) tell(id int, value int64) {
 	n.known = true
 	if id >= idTurn {
-		n.turns[field(id-idTurn)-inputTokens] += value
+		sum := &n.turns[field(id-idTurn)-inputTokens]
+		*sum = min(*sum+value, jsonscan.MaxCount)
 		return
 	}
 	n.set(field(id-idField), value)
