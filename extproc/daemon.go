@@ -84,7 +84,7 @@ func newDaemon(ctx context.Context, o options, cfg loaded, log logr.Logger) (*da
 	d.grpc = transport.New(map[string]transport.Method{
 		extprocv3.ExternalProcessor_Process_FullMethodName: func(s *transport.Stream) transport.Handler { return processor.Open(s) },
 		healthv1.Health_Check_FullMethodName:               d.health.open,
-	}, log)
+	}, budget, log)
 	d.http = &http.Server{Handler: d.routes(counters.Handler(), processor.Unprocessed), ReadHeaderTimeout: headerTimeout}
 	return d, nil
 }

@@ -54,6 +54,11 @@ func (c *healthCheck) Message(text []byte, _ bool) error {
 	return nil
 }
 
+// Full implements transport.Handler.
+func (*healthCheck) Full() error {
+	return status.Error(codes.ResourceExhausted, "a question about health is short")
+}
+
 // Sent implements transport.Handler.
 func (*healthCheck) Sent() error { return nil }
 

@@ -321,6 +321,32 @@ var _ = Describe("A request that is refused", func() {
 		Expect(b.budget.Held()).To(BeZero())
 	})
 
+	It("is asked to come back when there was no memory for a piece of it", func() {
+		begin := func(messages ...*extprocv3.ProcessingRequest) (*bench, *stream, transport.Handler) {
+			b, s := newBench(nil), &stream{}
+			handler := b.Open(s)
+			for _, m := range messages {
+				text, err := proto.Marshal(m)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(deliver(handler, text)).To(Succeed())
+			}
+			return b, s, handler
+		}
+		b, s, handler := begin(post(chatPath))
+		Expect(handler.Full()).To(Succeed())
+		Expect(handler.Full()).To(Succeed(), "what follows is not wanted")
+		handler.Close()
+		Expect(s.replies).To(HaveLen(1))
+		Expect(describe(s.replies[0])).To(MatchRegexp(`^answer 503 .*"code":"overloaded"`))
+		Expect(b.counted("tars_refusals_total")).To(ConsistOf(ContainSubstring(`reason="overloaded"`)))
+
+		b, s, handler = begin(chat(plainChat, responseHeaders(200, false, "content-type", jsonType))...)
+		Expect(handler.Full()).To(MatchError(ContainSubstring("no memory")))
+		handler.Close()
+		Expect(s.replies).To(HaveLen(3))
+		Expect(b.counted("tars_requests_aborted_total")).To(HaveLen(1))
+	})
+
 	It("is asked to come back when memory is used up", func() {
 		b := newBench(nil, func(o *server.Options) { o.Budget = memory.NewBudget(50_000) })
 		words := b.talk(post(chatPath), requestBody(`{"x":"`+strings.Repeat("x", 60_000), false))

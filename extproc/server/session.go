@@ -105,6 +105,21 @@ func (s *session) Message(text []byte, lent bool) error {
 	return err
 }
 
+// Full implements transport.Handler: the request is refused like one that there is no
+// room to hold, an answer that has begun breaks off.
+func (s *session) Full() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.answered:
+		return nil
+	case s.out != waiting:
+		return status.Error(codes.ResourceExhausted, "no memory for a piece of the answer")
+	default:
+		return s.refuse(apierror.Overloaded())
+	}
+}
+
 func (s *session) serve(msg *wire.Request) error {
 	switch msg.Kind {
 	case wire.RequestHeaders:

@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/net/http2"
 
+	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
@@ -89,7 +90,7 @@ func FuzzFrames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, said []byte) {
 		service := &service{}
-		server := transport.New(map[string]transport.Method{path: service.open}, logr.Discard())
+		server := transport.New(map[string]transport.Method{path: service.open}, memory.NewBudget(1<<30), logr.Discard())
 		listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		ended := make(chan error, 1)
 		go func() { ended <- server.Serve(listener) }()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,7 +118,7 @@ var _ = Describe("gRPC's own client", func() {
 		Expect(err).To(MatchError(And(ContainSubstring("Unknown"), ContainSubstring("of no status"))))
 		_, err = ask(talk(r.address, "/test.Service/Other"), "x")
 		Expect(err).To(MatchError(And(ContainSubstring("Unimplemented"), ContainSubstring("/test.Service/Other"))))
-		_, err = ask(talk(r.address, "/"+strings.Repeat("%", 7000)), "x")
+		_, err = ask(talk(r.address, "/"+strings.Repeat("%", 12_000)), "x")
 		Expect(status.Code(err)).To(Equal(codes.Unimplemented), "what is quoted is cut, to fit into one frame")
 		_, err = ask(talk(r.address, path, grpc.UseCompressor(gzip.Name)), "x")
 		Expect(err).To(MatchError(ContainSubstring("compressed")))
@@ -144,6 +145,56 @@ var _ = Describe("gRPC's own client", func() {
 		Expect(stream.CloseSend()).To(Succeed())
 		Eventually(drained).WithTimeout(timeout).Should(BeClosed())
 		r.GracefulStop()
+	})
+
+	It("goes on without a long message that there is no memory for", func() {
+		r := start()
+		const left = 200 << 10
+		Expect(r.budget.Acquire(budgetSize - left)).To(BeTrue())
+		stream := talk(r.address, path)
+		long := strings.Repeat("x", 300<<10)
+		text := []byte(long)
+		Expect(stream.SendMsg(&text)).To(Succeed())
+		Expect(ask(stream, "short")).To(Equal("short"))
+		Expect(r.budget.Held()).To(BeEquivalentTo(budgetSize - left))
+		messages, _, _ := r.last().counts()
+		Expect([]int{messages, r.last().full}).To(Equal([]int{1, 1}))
+		r.budget.Release(budgetSize - left)
+		reply, err := ask(stream, long)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(same(reply, long)).To(BeTrue())
+		Expect(r.last().full).To(Equal(1))
+	})
+
+	It("takes no memory for a short message, nor for one that is announced", func() {
+		r := start()
+		Expect(r.budget.Acquire(budgetSize)).To(BeTrue())
+		defer r.budget.Release(budgetSize)
+		Expect(ask(talk(r.address, path), strings.Repeat("x", 64<<10-1000))).To(HaveLen(64<<10 - 1000))
+	})
+
+	It("gives the memory of a message back that is never whole", func() {
+		r := start()
+		for _, end := range []func(*peer){
+			func(p *peer) { Expect(p.WriteRSTStream(1, http2.ErrCodeCancel)).To(Succeed()) },
+			func(p *peer) { p.send(1, true, nil) },
+			func(p *peer) { Expect(p.conn.(*net.TCPConn).CloseWrite()).To(Succeed()) },
+		} {
+			const id = 1
+			p := connect(r)
+			p.open(id, false)
+			p.widened(id)
+			part := message(strings.Repeat("x", 200<<10))[:120<<10]
+			for len(part) > 0 {
+				n := min(len(part), 16<<10)
+				p.send(id, false, part[:n])
+				p.widened(id)
+				part = part[n:]
+			}
+			Expect(r.budget.Held()).To(BeNumerically(">=", 120<<10))
+			end(p)
+			Eventually(r.budget.Held).WithTimeout(timeout).WithPolling(poll).Should(BeZero())
+		}
 	})
 
 	It("is told that the server drains, and cut, although another peer does not read", func() {

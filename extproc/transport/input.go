@@ -171,8 +171,14 @@ func (c *conn) message(s *Stream, n int) (read int, fault, err error) {
 			return read, fault, err
 		}
 	}
-	if read, err = s.message.read(c.in, n); err != nil {
+	dropped := s.message.dropped
+	if read, err = s.message.take(c.in, n, c.server.budget); err != nil {
 		return read, nil, err
+	}
+	if s.message.dropped && !dropped {
+		if fault = s.handler.Full(); fault != nil {
+			return read, fault, nil
+		}
 	}
 	return read, s.deliver(), nil
 }
@@ -180,11 +186,14 @@ func (c *conn) message(s *Stream, n int) (read int, fault, err error) {
 // deliver hands a message to the handler when it is whole. Its error is the
 // stream's end.
 func (s *Stream) deliver() error {
-	switch {
-	case s.message.fault != nil:
-		return s.message.fault
-	case s.message.whole():
-		return s.handler.Message(s.message.take(), false)
+	switch m := &s.message; {
+	case m.fault != nil:
+		return m.fault
+	case m.whole() && m.dropped:
+		m.out(s.conn.server.budget)
+		return nil
+	case m.whole():
+		return s.handler.Message(m.out(s.conn.server.budget), false)
 	default:
 		return nil
 	}

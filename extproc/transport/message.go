@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -45,15 +44,18 @@ func whole(p []byte) (text []byte, ok bool) {
 
 // message is one that is being read.
 type message struct {
-	prefix [prefixSize]byte
-	begun  int // bytes of the prefix
-	size   int
-	text   []byte
-	fault  error // why it cannot be taken, a status
+	prefix  [prefixSize]byte
+	begun   int // bytes of the prefix
+	size    int
+	read    int
+	text    []byte
+	charged int64 // of the budget, for what is longer than firstGrowth
+	dropped bool  // there was no room for it: it is thrown away
+	fault   error // why it cannot be taken, a status
 }
 
-// read reads at most n bytes. Its error is the connection's.
-func (m *message) read(r *bufio.Reader, n int) (int, error) {
+// take reads at most n bytes. Its error is the connection's.
+func (m *message) take(r *bufio.Reader, n int, budget *memory.Budget) (int, error) {
 	if m.begun < prefixSize {
 		n = min(n, prefixSize-m.begun)
 		if _, err := io.ReadFull(r, m.prefix[m.begun:m.begun+n]); err != nil {
@@ -64,16 +66,24 @@ func (m *message) read(r *bufio.Reader, n int) (int, error) {
 		}
 		return n, nil
 	}
-	n = min(n, m.size-len(m.text))
-	if have := len(m.text); cap(m.text) < have+n {
-		m.text = slices.Grow(m.text, min(m.size-have, max(n, have)))
-	}
-	end := len(m.text) + n
-	if _, err := io.ReadFull(r, m.text[len(m.text):end]); err != nil {
+	n = min(n, m.size-m.read)
+	m.grow(n, budget)
+	if err := m.fill(r, n); err != nil {
 		return 0, fmt.Errorf("reading: %w", err)
 	}
-	m.text = m.text[:end]
+	m.read += n
 	return n, nil
+}
+
+func (m *message) fill(r *bufio.Reader, n int) error {
+	if m.dropped {
+		_, err := r.Discard(n)
+		return err
+	}
+	end := len(m.text) + n
+	_, err := io.ReadFull(r, m.text[len(m.text):end])
+	m.text = m.text[:end]
+	return err
 }
 
 func (m *message) begin() {
@@ -88,11 +98,35 @@ func (m *message) begin() {
 	}
 }
 
-func (m *message) whole() bool { return m.begun == prefixSize && len(m.text) == m.size }
+// grow makes room for n bytes more, or drops the message where the budget has none. Both
+// the old memory and the new count until one is given up.
+func (m *message) grow(n int, budget *memory.Budget) {
+	have := len(m.text)
+	if m.dropped || cap(m.text) >= have+n {
+		return
+	}
+	room := min(m.size, have+max(n, have))
+	if !budget.Acquire(int64(room)) {
+		m.drop(budget)
+		return
+	}
+	m.text = append(make([]byte, 0, room), m.text...)
+	budget.Release(m.charged)
+	m.charged = int64(room)
+}
 
-// take hands the message out, and makes room for the next.
-func (m *message) take() []byte {
+// drop gives up what there is of the message.
+func (m *message) drop(budget *memory.Budget) {
+	budget.Release(m.charged)
+	m.text, m.charged, m.dropped = nil, 0, true
+}
+
+func (m *message) whole() bool { return m.begun == prefixSize && m.read == m.size }
+
+// out hands the message out, and makes room for the next.
+func (m *message) out(budget *memory.Budget) []byte {
 	text := m.text
+	budget.Release(m.charged)
 	*m = message{}
 	return text
 }

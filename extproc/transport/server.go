@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/tars-operator/tars-operator/extproc/memory"
 )
 
 // ErrServerClosed is what Serve returns after Stop or GracefulStop.
@@ -28,6 +30,9 @@ type Handler interface {
 	// other belongs to the handler from then on, which may give it to memory.Recycle.
 	// An error ends the stream with the gRPC status that it stands for.
 	Message(text []byte, lent bool) error
+	// Full says that there is no memory for a message, which is thrown away. Messages
+	// may follow.
+	Full() error
 	// Sent says that everything that was sent has left, after Room told that
 	// something had not.
 	Sent() error
@@ -39,6 +44,7 @@ type Handler interface {
 type Server struct {
 	methods map[string]Method
 	log     logr.Logger
+	budget  *memory.Budget
 	threads threads
 
 	mu       sync.Mutex
@@ -49,9 +55,10 @@ type Server struct {
 	running  sync.WaitGroup // connections
 }
 
-// New returns a server of methods by their paths, "/package.Service/Method".
-func New(methods map[string]Method, log logr.Logger) *Server {
-	return &Server{methods: methods, log: log, closed: make(chan struct{}), conns: map[*conn]struct{}{}}
+// New returns a server of methods by their paths, "/package.Service/Method". Long messages
+// count against the budget until a handler has them.
+func New(methods map[string]Method, budget *memory.Budget, log logr.Logger) *Server {
+	return &Server{methods: methods, budget: budget, log: log, closed: make(chan struct{}), conns: map[*conn]struct{}{}}
 }
 
 // Serve accepts connections until the server is stopped, and returns

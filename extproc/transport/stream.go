@@ -173,6 +173,7 @@ func percent(text string) string {
 func (s *Stream) close() {
 	if !s.closed {
 		s.closed = true
+		s.message.drop(s.conn.server.budget)
 		s.handler.Close()
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
@@ -28,7 +29,9 @@ func TestTransport(t *testing.T) {
 const (
 	timeout = 10 * time.Second
 	poll    = 5 * time.Millisecond
-	path    = "/test.Service/Talk"
+	// budgetSize is what long messages may take that are not whole.
+	budgetSize = 256 << 20
+	path       = "/test.Service/Talk"
 )
 
 // service answers each message with itself, but for those that tell it otherwise.
@@ -45,6 +48,7 @@ type call struct {
 	messages int
 	sent     int
 	closed   int
+	full     int
 }
 
 func (s *service) open(stream *transport.Stream) transport.Handler {
@@ -99,6 +103,13 @@ func (c *call) Sent() error {
 	return nil
 }
 
+func (c *call) Full() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.full++
+	return nil
+}
+
 func (c *call) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,6 +128,7 @@ type running struct {
 	*transport.Server
 	*service
 
+	budget  *memory.Budget
 	address string
 	ended   chan error
 }
@@ -132,8 +144,8 @@ func serve(l net.Listener) *running {
 	GinkgoHelper()
 	before := Goroutines()
 	DeferCleanup(func() { Eventually(Goroutines).WithTimeout(timeout).WithPolling(poll).ShouldNot(HaveLeaked(before)) })
-	r := &running{service: &service{}, ended: make(chan error, 1)}
-	r.Server = transport.New(map[string]transport.Method{path: r.open}, logr.Discard())
+	r := &running{service: &service{}, budget: memory.NewBudget(budgetSize), ended: make(chan error, 1)}
+	r.Server = transport.New(map[string]transport.Method{path: r.open}, r.budget, logr.Discard())
 	r.address = l.Addr().String()
 	go func() { r.ended <- r.Serve(l) }()
 	DeferCleanup(func() {
@@ -143,6 +155,7 @@ func serve(l net.Listener) *running {
 			_, _, closed := c.counts()
 			Expect(closed).To(Equal(1), "each handler is told once that its stream has ended")
 		}
+		Expect(r.budget.Held()).To(BeZero())
 	})
 	return r
 }

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/net/http2"
 
+	"github.com/tars-operator/tars-operator/extproc/memory"
 	"github.com/tars-operator/tars-operator/extproc/transport"
 )
 
@@ -100,7 +101,7 @@ func TestTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				RegisterTestingT(t)
 				service := &service{}
-				server := transport.New(map[string]transport.Method{path: service.open}, logr.Discard())
+				server := transport.New(map[string]transport.Method{path: service.open}, memory.NewBudget(1<<30), logr.Discard())
 				listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 				ended := make(chan error, 1)
 				go func() { ended <- server.Serve(listener) }()

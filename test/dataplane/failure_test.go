@@ -35,6 +35,16 @@ func startVictim(env ...string) *victim {
 	return startVictimBeside(nil, victimConfig(), env...)
 }
 
+// startBufferingVictim has Envoy buffer so much of each client's connection.
+func startBufferingVictim(limit int, env ...string) *victim {
+	GinkgoHelper()
+	v := &victim{cfg: victimConfig()}
+	v.extproc = startExtproc(v.cfg, "127.0.0.1:0", env...)
+	DeferCleanup(func() { v.kill() })
+	v.startEnvoy(harness.EnvoyConfig{BufferLimit: limit}, port(v.GRPC))
+	return v
+}
+
 // startVictimBeside has Envoy know another external processor too.
 func startVictimBeside(other *extproc, cfg config.Config, env ...string) *victim {
 	GinkgoHelper()
@@ -45,14 +55,18 @@ func startVictimBeside(other *extproc, cfg config.Config, env ...string) *victim
 	if other != nil {
 		ports = append(ports, port(other.GRPC))
 	}
-	v.envoy = startEnvoy(harness.EnvoyConfig{
-		Routes:     []harness.Route{{Name: "victim", Token: "token-of-victim", Cluster: "tars", Processor: "victim"}},
-		Entry:      port(v.HTTP),
-		Processors: map[string][]string{"victim": ports},
-		Upstreams:  map[string]harness.Upstream{"tars": world.tls.config()},
-	})
-	DeferCleanup(v.envoy.kill)
+	v.startEnvoy(harness.EnvoyConfig{}, ports...)
 	return v
+}
+
+func (v *victim) startEnvoy(c harness.EnvoyConfig, ports ...string) {
+	GinkgoHelper()
+	c.Routes = []harness.Route{{Name: "victim", Token: "token-of-victim", Cluster: "tars", Processor: "victim"}}
+	c.Entry = port(v.HTTP)
+	c.Processors = map[string][]string{"victim": ports}
+	c.Upstreams = map[string]harness.Upstream{"tars": world.tls.config()}
+	v.envoy = startEnvoy(c)
+	DeferCleanup(v.envoy.kill)
 }
 
 // ask sends a chat request through the victim's Envoy.

@@ -131,4 +131,46 @@ var _ = Describe("Memory", func() {
 		Eventually(func() []string { return v.metrics("tars_held_bytes ") }).WithTimeout(stepTimeout).WithPolling(poll).Should(ConsistOf("tars_held_bytes 0"))
 		Expect(v.status(newID())).To(Equal(http.StatusOK))
 	})
+
+	It("is enough where the Gateway buffers much of each connection, and large bodies come in large messages", func() {
+		const clients, size, buffer = 256, 20_000_000, 50 << 20
+		defaults := v1alpha1.DefaultExtProcResources()
+		limit := defaults.Limits.Memory().Value()
+		v := startBufferingVictim(buffer, fmt.Sprintf("EXTPROC_MEMORY_LIMIT=%d", limit))
+		var all sync.WaitGroup
+		var served, refused, cut atomic.Int64
+		for range clients {
+			all.Go(func() {
+				defer GinkgoRecover()
+				req, err := http.NewRequest(http.MethodPost, "http://"+v.envoy.Address+chatPath, large(size))
+				Expect(err).NotTo(HaveOccurred())
+				req.Header.Set("content-type", "application/json")
+				client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+				resp, err := client.Do(req)
+				if err != nil {
+					cut.Add(1) // HTTP/1.1: the answer came before the end of the body, and the connection was closed
+					return
+				}
+				defer func() { Expect(resp.Body.Close()).To(Succeed()) }()
+				body, err := io.ReadAll(resp.Body)
+				Expect(err).NotTo(HaveOccurred())
+				if resp.StatusCode == http.StatusOK {
+					served.Add(1)
+					return
+				}
+				refused.Add(1)
+				Expect(resp.StatusCode).To(Equal(http.StatusServiceUnavailable))
+				Expect(string(body)).To(ContainSubstring(`"code":"overloaded"`))
+			})
+		}
+		all.Wait()
+		peak, err := v.PeakMemory()
+		Expect(err).NotTo(HaveOccurred())
+		AddReportEntry("memory", fmt.Sprintf("%d of %d were served, %d refused, %d cut; the peak was %d of %d MiB",
+			served.Load(), clients, refused.Load(), cut.Load(), peak>>20, limit>>20))
+		Expect(peak).To(BeNumerically("<", limit))
+		Expect(v.Ended()).To(BeFalse())
+		Eventually(func() []string { return v.metrics("tars_held_bytes ") }).WithTimeout(stepTimeout).WithPolling(poll).Should(ConsistOf("tars_held_bytes 0"))
+		Expect(v.status(newID())).To(Equal(http.StatusOK))
+	})
 })

@@ -58,6 +58,9 @@ type Upstream struct {
 type EnvoyConfig struct {
 	// Credential is the value of Authorization that upstreams get.
 	Credential string
+	// BufferLimit is what a connection of a client may have buffered, in bytes, as a
+	// ClientTrafficPolicy says; default 32 KiB, Envoy Gateway's.
+	BufferLimit int
 	// Workers is the number of Envoy's worker threads; default 2.
 	Workers int
 	Routes  []Route
