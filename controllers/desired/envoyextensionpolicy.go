@@ -86,10 +86,6 @@ func extProcCluster() *egv1a1.ClusterSettings {
 			PanicThreshold: new(uint32(1)),
 		},
 		CircuitBreaker: circuitBreaker(),
-		// Envoy's own default. Envoy Gateway's, 32 KiB for all requests of a worker
-		// together, has Envoy stop and go on in the midst of bodies: 1.5 times the CPU
-		// time for one of 1 MB.
-		Connection: &egv1a1.BackendConnection{BufferLimit: new(resource.MustParse("1Mi"))},
 		// A replica that dies, or lets its connection go in the moment that Envoy
 		// picks it, has not answered yet: another one can. Envoy does not avoid
 		// the one that failed, so it takes several tries to come by it. Nothing
