@@ -3,6 +3,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/tars-operator/tars-operator/extproc/jsonscan"
 	"github.com/tars-operator/tars-operator/extproc/usage"
 )
@@ -21,30 +23,13 @@ const (
 	idSourceData
 )
 
-// maxOthers is how many models beside its own a request may name: more than any API takes.
-const maxOthers = 64
-
 // requestPlaces are the fields of a request's body that we read. What only looks
 // like one of those that decide is found too: some JSON libraries would take it.
 var requestPlaces = &jsonscan.Node{ID: idRoot, Children: append([]*jsonscan.Node{
 	{Key: "model", ID: idModel, Fold: true},
 	{Key: "stream", ID: idStream, Fold: true},
 	{Key: "stream_options", ID: idOptions, Fold: true, Children: []*jsonscan.Node{{Key: "include_usage", ID: idInclude, Fold: true}}},
-	// Models that the provider runs for the same request: instead, where the first one
-	// fails (OpenRouter's models, Anthropic's fallbacks), and for a tool (Anthropic's
-	// advisor, image_generation of OpenAI's responses).
-	{Key: "models", ID: idOther, Fold: true, Each: &jsonscan.Node{ID: idOther}},
-	{Key: "fallbacks", ID: idOther, Fold: true, Each: &jsonscan.Node{ID: idOther, Children: otherModel}},
-	{Key: "tools", ID: idTools, Fold: true, Sized: true, Each: &jsonscan.Node{Children: otherModel}},
-}, promptPlaces()...)}
-
-var otherModel = []*jsonscan.Node{{Key: "model", ID: idOther, Fold: true}}
-
-// otherName is a model that a request names beside its own.
-type otherName struct {
-	start, end int64
-	name       string
-}
+}, slices.Concat(otherPlaces(), promptPlaces())...)}
 
 // bodyFields is what a request's body says. JSON libraries differ in which of
 // two equal keys counts, so that each field is refused when it comes twice.
@@ -110,17 +95,6 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 			f.prompt.Add(f.source.data)
 		}
 		f.source = source{}
-	}
-}
-
-// addOther takes a model that is named beside the request's own.
-func (f *bodyFields) addOther(v jsonscan.Value, name string) {
-	switch {
-	case v.Kind != jsonscan.String: // none, or what holds them
-	case len(f.others) == maxOthers:
-		f.manyOthers = true
-	default:
-		f.others = append(f.others, otherName{v.Start, v.End, name})
 	}
 }
 

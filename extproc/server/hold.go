@@ -189,29 +189,6 @@ func (s *session) decide(held *heldBody) ([]splicing, *apierror.Error) {
 	return splices, nil
 }
 
-// others applies the policy to the models that a request names beside its own.
-func (s *session) others(f *bodyFields) ([]splicing, *apierror.Error) {
-	if !s.route.models.Restricted() {
-		return nil, nil
-	}
-	if f.manyOthers {
-		return nil, apierror.TooManyModels(maxOthers)
-	}
-	var splices []splicing
-	for _, other := range f.others {
-		model, ok := s.route.models.Resolve(other.name)
-		switch {
-		case !usage.CleanName(other.name):
-			return nil, apierror.InvalidModel()
-		case !ok:
-			return nil, apierror.ModelNotFound(other.name, s.route.models.Allowed())
-		case model != other.name:
-			splices = append(splices, splicing{other.start, other.end, jsonscan.Quote(model)})
-		}
-	}
-	return splices, nil
-}
-
 // own returns a message's piece of a body for keeping, and the memory that is given up
 // with it.
 func own(m *wire.Request) (piece, home []byte) {

@@ -2,6 +2,8 @@
 
 package usage
 
+import "github.com/tars-operator/tars-operator/extproc/jsonscan"
+
 // Counts are the tokens of one request, in tokens. The zero value means that
 // nothing is known yet.
 type Counts struct {
@@ -59,6 +61,17 @@ type numbers struct {
 
 func (n *numbers) set(f field, value int64) {
 	n.seen[f], n.values[f] = true, value
+}
+
+// tell takes the number of a place.
+func (n *numbers) tell(id int, value int64) {
+	n.known = true
+	if id >= idTurn {
+		sum := &n.turns[field(id-idTurn)-inputTokens]
+		*sum = min(*sum+value, jsonscan.MaxCount)
+		return
+	}
+	n.set(field(id-idField), value)
 }
 
 func (n *numbers) merge(later *numbers) {

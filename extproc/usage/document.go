@@ -78,17 +78,6 @@ func (d *document) Visit(v jsonscan.Value) {
 	}
 }
 
-// tell takes the number of a place.
-func (n *numbers) tell(id int, value int64) {
-	n.known = true
-	if id >= idTurn {
-		sum := &n.turns[field(id-idTurn)-inputTokens]
-		*sum = min(*sum+value, jsonscan.MaxCount)
-		return
-	}
-	n.set(field(id-idField), value)
-}
-
 // visitUsage is satisfied with one place: null in another says nothing.
 func (d *document) visitUsage(v jsonscan.Value) {
 	if v.Kind == jsonscan.Object {

@@ -27,7 +27,6 @@ type Tally struct {
 	InputOnly bool
 
 	numbers  numbers
-	told     bool // any of them
 	final    bool // they are not only what was known when the answer began
 	whole    bool // nothing more comes
 	written  Text
@@ -41,7 +40,7 @@ type Tally struct {
 // nothing has been written that they do not cover: a provider may tell them once at the
 // begin, and again at the end.
 func (t *Tally) Counts() Counts {
-	if !t.told {
+	if !t.Told() {
 		return Counts{}
 	}
 	n := t.numbers
@@ -56,7 +55,6 @@ func (t *Tally) Counts() Counts {
 // tell takes numbers that an answer tells. Those that know of no output cover none.
 func (t *Tally) tell(n *numbers, final bool) {
 	t.numbers.merge(n)
-	t.told = true
 	t.final = t.final || final
 	if final && n.counts().Output > 0 {
 		t.covered = t.written

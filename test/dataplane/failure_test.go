@@ -38,19 +38,24 @@ func startVictim(env ...string) *victim {
 // startBufferingVictim has Envoy buffer so much of each client's connection.
 func startBufferingVictim(limit int, env ...string) *victim {
 	GinkgoHelper()
-	v := &victim{cfg: victimConfig()}
+	v := newVictim(victimConfig(), env...)
+	v.startEnvoy(harness.EnvoyConfig{BufferLimit: limit}, port(v.GRPC))
+	return v
+}
+
+// newVictim has no Envoy yet.
+func newVictim(cfg config.Config, env ...string) *victim {
+	GinkgoHelper()
+	v := &victim{cfg: cfg}
 	v.extproc = startExtproc(v.cfg, "127.0.0.1:0", env...)
 	DeferCleanup(func() { v.kill() })
-	v.startEnvoy(harness.EnvoyConfig{BufferLimit: limit}, port(v.GRPC))
 	return v
 }
 
 // startVictimBeside has Envoy know another external processor too.
 func startVictimBeside(other *extproc, cfg config.Config, env ...string) *victim {
 	GinkgoHelper()
-	v := &victim{cfg: cfg}
-	v.extproc = startExtproc(v.cfg, "127.0.0.1:0", env...)
-	DeferCleanup(func() { v.kill() })
+	v := newVictim(cfg, env...)
 	ports := []string{port(v.GRPC)}
 	if other != nil {
 		ports = append(ports, port(other.GRPC))

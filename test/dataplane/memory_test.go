@@ -59,12 +59,18 @@ func endless(sent *atomic.Int64) http.HandlerFunc {
 	}
 }
 
+// defaultMemory is the limit that a pod has by default, in bytes, and the variable that tells it.
+func defaultMemory() (limit int64, env string) {
+	defaults := v1alpha1.DefaultExtProcResources()
+	limit = defaults.Limits.Memory().Value()
+	return limit, fmt.Sprintf("EXTPROC_MEMORY_LIMIT=%d", limit)
+}
+
 var _ = Describe("Memory", func() {
 	It("is enough by default for 256 endless answers that nobody reads", func() {
 		const clients = 256
-		defaults := v1alpha1.DefaultExtProcResources()
-		limit := defaults.Limits.Memory().Value()
-		v := startVictim(fmt.Sprintf("EXTPROC_MEMORY_LIMIT=%d", limit))
+		limit, env := defaultMemory()
+		v := startVictim(env)
 		var sent atomic.Int64
 		for range clients {
 			id := newID()
@@ -91,9 +97,8 @@ var _ = Describe("Memory", func() {
 
 	It("is enough by default for 256 requests of 20 MB at one time: those that do not fit are told to come again", func() {
 		const clients, size = 256, 20_000_000
-		defaults := v1alpha1.DefaultExtProcResources()
-		limit := defaults.Limits.Memory().Value()
-		v := startVictim(fmt.Sprintf("EXTPROC_MEMORY_LIMIT=%d", limit))
+		limit, env := defaultMemory()
+		v := startVictim(env)
 		client := multiplexed()
 		replies := make([]reply, clients)
 		var all sync.WaitGroup
@@ -134,9 +139,8 @@ var _ = Describe("Memory", func() {
 
 	It("is enough where the Gateway buffers much of each connection, and large bodies come in large messages", func() {
 		const clients, size, buffer = 256, 20_000_000, 50 << 20
-		defaults := v1alpha1.DefaultExtProcResources()
-		limit := defaults.Limits.Memory().Value()
-		v := startBufferingVictim(buffer, fmt.Sprintf("EXTPROC_MEMORY_LIMIT=%d", limit))
+		limit, env := defaultMemory()
+		v := startBufferingVictim(buffer, env)
 		var all sync.WaitGroup
 		var served, refused, cut atomic.Int64
 		for range clients {
