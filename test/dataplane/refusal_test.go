@@ -48,6 +48,8 @@ var _ = Describe("A request that is refused", func() {
 		Entry("no object", "POST", "/narrow"+chatPath, "application/json", `[]`, 400, "invalid_json"),
 		Entry("no model", "POST", "/narrow"+chatPath, "application/json", `{}`, 400, "missing_required_parameter"),
 		Entry("two models", "POST", "/narrow"+chatPath, "application/json", `{"model":"claude-1","mod\u0065l":"gpt-5"}`, 400, "duplicate_parameter"),
+		Entry("a model that another is to stand in for", "POST", "/narrow"+chatPath, "application/json", `{"model":"claude-1","fallbacks":[{"model":"gpt-5"}]}`, 404, "model_not_found"),
+		Entry("a model of a tool", "POST", "/narrow/v1/responses", "application/json", `{"model":"claude-1","tools":[{"type":"image_generation","model":"gpt-5"}]}`, 404, "model_not_found"),
 		Entry("a stream that is no boolean", "POST", "/narrow"+chatPath, "application/json", `{"model":"claude-1","stream":1}`, 400, "invalid_type"),
 		Entry("a model that is not allowed", "POST", "/narrow"+chatPath, "application/json", `{"model":"gpt-5"}`, 404, "model_not_found"),
 		Entry("a method", "PUT", "/narrow"+chatPath, "application/json", `{"model":"claude-1"}`, 405, "method_not_allowed"),

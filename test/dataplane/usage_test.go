@@ -42,10 +42,42 @@ var _ = Describe("The usage of an answer", func() {
 		Entry("with the cached tokens that were written", 200, "application/json",
 			`{"usage":{"prompt_tokens":3,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":1,"cache_write_tokens":2}}}`,
 			And(tars(7, false), HaveKeyWithValue("cached_input_tokens", 1.0), HaveKeyWithValue("cache_creation_input_tokens", 2.0))),
+		Entry("with thoughts in the total alone", 200, "application/json", `{"usage":{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135}}`,
+			And(tars(135, false), HaveKeyWithValue("output_tokens", 103.0))),
+		Entry("in turns that its sums leave out", 200, "application/json",
+			`{"usage":{"input_tokens":3,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":100,"output_tokens":20},{"type":"message","input_tokens":3,"output_tokens":4}]}}`,
+			And(tars(127, false), HaveKeyWithValue("input_tokens", 103.0))),
+		Entry("in a total alone, of which nobody knows the parts", 200, "application/json", `{"usage":{"total_tokens":100}}`, tars(100, true)),
 		Entry("by half, which would pass for all", 200, "application/json", `{"choices":[{"message":{"content":"12345678"}}],"usage":{"prompt_tokens":3}}`, tars(5, true)),
 		Entry("not at all", 200, "application/json", `{"choices":[{"message":{"content":"12345678"}}]}`, tars(4, true)),
 		Entry("with an error of TARS", 502, "application/json", `{"error":{"message":"x"}}`, tars(0, false)),
 	)
+
+	It("of embeddings is their input, or their total", func() {
+		for _, field := range []string{"prompt_tokens", "total_tokens"} {
+			id := newID()
+			world.tls.answer(id, respond(http.StatusOK, "application/json", `{"usage":{"`+field+`":8}}`))
+			Expect(post("/v1/embeddings", id, `{"model":"e","input":"a"}`).status).To(Equal(http.StatusOK))
+			Expect(world.envoy.line(id).Tars).To(And(tars(8, false), HaveKeyWithValue("output_tokens", 0.0)))
+		}
+	})
+
+	It("is read of a stream that does not say that it is one, and what only we asked for is taken out", func() {
+		id := newID()
+		world.tls.answer(id, respond(http.StatusOK, "text/plain", delta+usageChunk+done))
+		Expect(post(chatPath, id, streamBody).body).To(Equal(delta + done))
+		Expect(world.envoy.line(id).Tars).To(tars(7, false))
+	})
+
+	It("is estimated where a stream of messages ends without its last counts", func() {
+		id := newID()
+		world.tls.answer(id, func(w http.ResponseWriter, _ *http.Request) {
+			write(w, `data: {"type":"message_start","message":{"usage":{"input_tokens":10,"output_tokens":1}}}`+"\n\n",
+				`data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"`+strings.Repeat("x", 400)+`"}}`+"\n\n")
+		})
+		Expect(post("/v1/messages", id, `{"model":"claude","stream":true,"messages":[]}`).status).To(Equal(http.StatusOK))
+		Expect(world.envoy.line(id).Tars).To(tars(110, true))
+	})
 
 	It("stays in a stream beside an error, although the app did not ask for it", func() {
 		id := newID()
