@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,21 +23,24 @@ import (
 	"github.com/tars-operator/tars-operator/controllers/desired"
 )
 
-// build computes the children. The HTTPRoute keeps the hash that it has:
-// commit alone changes it.
+// build computes the children. Of those that exist it keeps what is not to change in passing:
+// the HTTPRoute's hash, which commit alone changes, and the EnvoyExtensionPolicy's buffers.
 func (r *TarsBackendReconciler) build(ctx context.Context, s *scope) (bool, error) {
-	parents := ServedParents(s.seen.Parents)
-	if err := r.buildWith(s, parents, ""); err != nil {
-		return false, err
-	}
-	hash, err := r.routeHash(ctx, s)
+	name := desired.RouteName(s.backend)
+	route, err := liveAs[*gatewayv1.HTTPRoute](ctx, r, s, childKeyIn(s, kindHTTPRoute, name))
 	if err != nil {
 		return false, err
 	}
-	if hash != "" {
-		if err := r.buildWith(s, parents, hash); err != nil {
-			return false, err
-		}
+	hash := ""
+	if route != nil {
+		hash = desired.AnnouncedHash(route)
+	}
+	s.policy, err = liveAs[*egv1a1.EnvoyExtensionPolicy](ctx, r, s, childKeyIn(s, kindExtension, name))
+	if err != nil {
+		return false, err
+	}
+	if err := r.buildWith(s, ServedParents(s.seen.Parents), hash); err != nil {
+		return false, err
 	}
 	s.seen.ConfigHash, s.seen.RouteHash = s.objects.ConfigHash, s.objects.RouteHash
 	return true, nil
@@ -48,6 +52,7 @@ func (r *TarsBackendReconciler) buildWith(s *scope, parents []gatewayv1.ParentRe
 		Parents:                 parents,
 		Key:                     s.key,
 		RouteHash:               routeHash,
+		ExtensionPolicy:         s.policy,
 		ExtProcImage:            r.settings.ExtProcImage,
 		ExtProcImagePullPolicy:  r.settings.ExtProcImagePullPolicy,
 		ExtProcImagePullSecrets: r.settings.ExtProcImagePullSecrets,
@@ -62,23 +67,6 @@ func (r *TarsBackendReconciler) buildWith(s *scope, parents []gatewayv1.ParentRe
 // route is the HTTPRoute among the desired objects: the last one.
 func (s *scope) route() client.Object {
 	return s.objects.Ordered[len(s.objects.Ordered)-1]
-}
-
-// routeHash is the hash that our HTTPRoute carries now.
-func (r *TarsBackendReconciler) routeHash(ctx context.Context, s *scope) (string, error) {
-	key, err := r.keyOfChild(s.route())
-	if err != nil {
-		return "", err
-	}
-	obj, err := r.live(ctx, s.name(), key)
-	if err != nil || obj == nil || !metav1.IsControlledBy(obj, s.backend) {
-		return "", err
-	}
-	route, ok := obj.(*gatewayv1.HTTPRoute)
-	if !ok {
-		return "", fmt.Errorf("the HTTPRoute is read as %T", obj)
-	}
-	return desired.AnnouncedHash(route), nil
 }
 
 // apply writes every child that is not as it should be, the HTTPRoute last.

@@ -3,6 +3,7 @@
 package controllers_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -101,6 +102,53 @@ var _ = Describe("A child that someone", func() {
 			g.Expect(w.find(ctx, g, name).GetLabels()).To(HaveKeyWithValue("app.kubernetes.io/managed-by", "tars-operator"))
 		}).Should(Succeed())
 	}, childEntries())
+})
+
+var _ = Describe("The buffers of an EnvoyExtensionPolicy", func() {
+	const name, path = "EnvoyExtensionPolicy tars", "/spec/extProc/0/backendSettings/connection"
+	limit := func(ctx context.Context, g Gomega, w *world) string {
+		processors, _, err := unstructured.NestedSlice(w.find(ctx, g, name).Object, "spec", "extProc")
+		g.Expect(err).NotTo(HaveOccurred())
+		limit, _, err := unstructured.NestedString(processors[0].(map[string]any), "backendSettings", "connection", "bufferLimit")
+		g.Expect(err).NotTo(HaveOccurred())
+		return limit
+	}
+	patch := func(ctx context.Context, w *world, operations string) {
+		Expect(w.api.Patch(ctx, w.find(ctx, Default, name), client.RawPatch(types.JSONPatchType, []byte(operations)))).To(Succeed())
+	}
+
+	It("are set when it is made, and again when they are edited", func(ctx SpecContext) {
+		w := newWorld(ctx).ready(ctx)
+		Expect(limit(ctx, Default, w)).To(Equal("1Mi"))
+		patch(ctx, w, `[{"op":"replace","path":"`+path+`/bufferLimit","value":"7Ki"}]`)
+		Eventually(func(g Gomega) { g.Expect(limit(ctx, g, w)).To(Equal("1Mi")) }).Should(Succeed())
+		w.expectReady(ctx)
+	})
+
+	It("stay away where an operator before had not set them, until it is made anew", func(ctx SpecContext) {
+		w := newWorld(ctx).ready(ctx)
+		patch(ctx, w, `[{"op":"remove","path":"`+path+`"}]`)
+		w.settle(ctx)
+		w.expectReady(ctx)
+		before := w.versions(ctx, Default)
+		restartManager() // with a memory of nothing, as after an upgrade
+		w.touch(ctx, "after the restart")
+		w.settle(ctx)
+		w.expectReady(ctx)
+		Expect(limit(ctx, Default, w)).To(BeEmpty())
+		Expect(w.versions(ctx, Default)).To(Equal(before))
+
+		update(ctx, w, w.backend, func(b *v1alpha1.TarsBackend) { b.Spec.PathPrefix = "/edited" })
+		Eventually(func(g Gomega) { g.Expect(servedPathOf(ctx, g, w)).To(Equal("/edited/v1")) }).Should(Succeed())
+		w.expectReady(ctx)
+		Expect(limit(ctx, Default, w)).To(BeEmpty())
+
+		gone := w.find(ctx, Default, name)
+		Expect(w.api.Delete(ctx, gone)).To(Succeed())
+		Eventually(func(g Gomega) { g.Expect(w.find(ctx, g, name).GetUID()).NotTo(Equal(gone.GetUID())) }).Should(Succeed())
+		Expect(limit(ctx, Default, w)).To(Equal("1Mi"))
+		w.expectReady(ctx)
+	})
 })
 
 var _ = Describe("An object that is not ours", func() {

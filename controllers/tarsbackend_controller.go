@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -108,6 +109,8 @@ type scope struct {
 	authorities string
 	// revoked: the source Secret is gone, and so is the derived one (resolve).
 	revoked bool
+	// policy is the EnvoyExtensionPolicy that existed before; nil: none (build).
+	policy *egv1a1.EnvoyExtensionPolicy
 	// objects are the children that should exist (build).
 	objects desired.Objects
 	// trust is what an operator before us has verified of this state (observe).

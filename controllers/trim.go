@@ -26,7 +26,7 @@ func trim(obj client.Object) {
 	case *gatewayv1.HTTPRoute:
 		o.Spec = gatewayv1.HTTPRouteSpec{Rules: desired.Announcements(o)}
 	case *egv1a1.EnvoyExtensionPolicy:
-		o.Spec = egv1a1.EnvoyExtensionPolicySpec{}
+		o.Spec = desired.Standing(o)
 	case *egv1a1.BackendTrafficPolicy:
 		o.Spec = egv1a1.BackendTrafficPolicySpec{}
 	case *egv1a1.Backend:

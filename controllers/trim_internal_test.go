@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -45,6 +46,7 @@ var _ = Describe("An object of ours in the cache", func() {
 			Set: []gatewayv1.HTTPHeader{{Name: config.HeaderRouteHash, Value: "hash"}},
 		},
 	}
+	buffers := &egv1a1.BackendConnection{BufferLimit: new(resource.MustParse("1Mi"))}
 	routeStatus := gatewayv1.HTTPRouteStatus{RouteStatus: gatewayv1.RouteStatus{Parents: []gatewayv1.RouteParentStatus{{ControllerName: "c"}}}}
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationConfigHash: "h"}}}
 	whole := *template.DeepCopy()
@@ -69,8 +71,15 @@ var _ = Describe("An object of ours in the cache", func() {
 			&gatewayv1.HTTPRoute{ObjectMeta: meta, Status: routeStatus, Spec: announcing(
 				gatewayv1.HTTPRouteRule{Filters: []gatewayv1.HTTPRouteFilter{announces}}, gatewayv1.HTTPRouteRule{})}),
 		Entry("an EnvoyExtensionPolicy",
-			&egv1a1.EnvoyExtensionPolicy{ObjectMeta: managed(meta), Status: accepted, Spec: egv1a1.EnvoyExtensionPolicySpec{ExtProc: []egv1a1.ExtProc{{}}}},
-			&egv1a1.EnvoyExtensionPolicy{ObjectMeta: meta, Status: accepted}),
+			&egv1a1.EnvoyExtensionPolicy{ObjectMeta: managed(meta), Status: accepted, Spec: egv1a1.EnvoyExtensionPolicySpec{
+				MergeType: new(egv1a1.StrategicMerge),
+				ExtProc: []egv1a1.ExtProc{{FailOpen: new(false), BackendCluster: egv1a1.BackendCluster{BackendSettings: &egv1a1.ClusterSettings{
+					Connection: buffers, Retry: &egv1a1.Retry{},
+				}}}},
+			}},
+			&egv1a1.EnvoyExtensionPolicy{ObjectMeta: meta, Status: accepted, Spec: egv1a1.EnvoyExtensionPolicySpec{
+				ExtProc: []egv1a1.ExtProc{{BackendCluster: egv1a1.BackendCluster{BackendSettings: &egv1a1.ClusterSettings{Connection: buffers}}}},
+			}}),
 		Entry("a BackendTrafficPolicy",
 			&egv1a1.BackendTrafficPolicy{ObjectMeta: managed(meta), Status: accepted, Spec: egv1a1.BackendTrafficPolicySpec{MergeType: new(egv1a1.StrategicMerge)}},
 			&egv1a1.BackendTrafficPolicy{ObjectMeta: meta, Status: accepted}),

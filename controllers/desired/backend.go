@@ -24,7 +24,7 @@ func Backend(b *v1alpha1.TarsBackend) *egv1a1.Backend {
 	}
 	return &egv1a1.Backend{
 		TypeMeta:   typeMeta(egv1a1.GroupVersion, "Backend"),
-		ObjectMeta: meta(b, routeName(b)),
+		ObjectMeta: meta(b, RouteName(b)),
 		Spec: egv1a1.BackendSpec{
 			Type: new(egv1a1.BackendTypeEndpoints),
 			Endpoints: []egv1a1.BackendEndpoint{{

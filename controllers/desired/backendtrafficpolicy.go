@@ -27,7 +27,7 @@ func BackendTrafficPolicy(b *v1alpha1.TarsBackend) *egv1a1.BackendTrafficPolicy 
 	t := timeouts(b)
 	return &egv1a1.BackendTrafficPolicy{
 		TypeMeta:   typeMeta(egv1a1.GroupVersion, "BackendTrafficPolicy"),
-		ObjectMeta: meta(b, routeName(b)),
+		ObjectMeta: meta(b, RouteName(b)),
 		Spec: egv1a1.BackendTrafficPolicySpec{
 			PolicyTargetReferences: targetRef(b),
 			MergeType:              new(egv1a1.StrategicMerge),
@@ -64,7 +64,7 @@ func targetRef(b *v1alpha1.TarsBackend) egv1a1.PolicyTargetReferences {
 	return egv1a1.PolicyTargetReferences{
 		TargetRefs: []gatewayv1.LocalPolicyTargetReferenceWithSectionName{{
 			LocalPolicyTargetReference: gatewayv1.LocalPolicyTargetReference{
-				Group: gatewayv1.GroupName, Kind: "HTTPRoute", Name: gatewayv1.ObjectName(routeName(b)),
+				Group: gatewayv1.GroupName, Kind: "HTTPRoute", Name: gatewayv1.ObjectName(RouteName(b)),
 			},
 		}},
 	}

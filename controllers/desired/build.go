@@ -33,7 +33,7 @@ func Build(in Input) (Objects, error) {
 	translated := []client.Object{
 		Backend(in.Backend),
 		CredentialFilter(in.Backend),
-		EnvoyExtensionPolicy(in.Backend),
+		EnvoyExtensionPolicy(in.Backend, in.ExtensionPolicy),
 		BackendTrafficPolicy(in.Backend),
 	}
 	routeHash, err := hashObjects(slices.Concat(translated, []client.Object{route}))

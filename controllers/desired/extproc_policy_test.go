@@ -7,7 +7,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/tars-operator/tars-operator/controllers/desired"
 	"github.com/tars-operator/tars-operator/extproc/config"
 )
 
@@ -52,6 +54,39 @@ var _ = Describe("The external processor's policy", func() {
 		Expect(health.Active.Timeout).To(HaveValue(BeEquivalentTo("1s")))
 		Expect(health.Active.UnhealthyThreshold).To(HaveValue(BeEquivalentTo(2)))
 		Expect(health.PanicThreshold).To(HaveValue(BeEquivalentTo(1)))
+	})
+
+	DescribeTable("sets Envoy's buffers from the start, and never those of a policy that was made without",
+		func(change func(*egv1a1.ExtProc), want string) {
+			in := readInput("minimal")
+			standing := only[*egv1a1.EnvoyExtensionPolicy](build(in)).DeepCopy()
+			change(&standing.Spec.ExtProc[0])
+			expect := func(standing *egv1a1.EnvoyExtensionPolicy) string {
+				in.ExtensionPolicy = standing
+				objects := build(in)
+				got := only[*egv1a1.EnvoyExtensionPolicy](objects).Spec.ExtProc[0].BackendSettings.Connection
+				if want == "" {
+					Expect(got).To(BeNil())
+				} else {
+					Expect(got.BufferLimit.String()).To(Equal(want))
+				}
+				return objects.RouteHash
+			}
+			hash := expect(standing)
+			Expect(expect(&egv1a1.EnvoyExtensionPolicy{Spec: desired.Standing(standing)})).To(Equal(hash), "Standing has all that is read")
+		},
+		Entry("as it is", func(*egv1a1.ExtProc) {}, "1Mi"),
+		Entry("made without", func(p *egv1a1.ExtProc) { p.BackendSettings.Connection = nil }, ""),
+		Entry("made without the limit", func(p *egv1a1.ExtProc) { p.BackendSettings.Connection.BufferLimit = nil }, ""),
+		Entry("edited", func(p *egv1a1.ExtProc) { p.BackendSettings.Connection.BufferLimit = new(resource.MustParse("7Ki")) }, "1Mi"),
+		Entry("without any settings, which ours never was", func(p *egv1a1.ExtProc) { p.BackendSettings = nil }, "1Mi"),
+	)
+
+	It("sets Envoy's buffers where somebody has taken the processor out of the policy", func() {
+		in := readInput("minimal")
+		whole := build(in)
+		in.ExtensionPolicy = &egv1a1.EnvoyExtensionPolicy{}
+		Expect(contents(build(in))).To(Equal(contents(whole)))
 	})
 
 	It("has another replica asked when one cannot answer", func() {

@@ -37,7 +37,7 @@ func HTTPRoute(in Input) *gatewayv1.HTTPRoute {
 	b := in.Backend
 	return &gatewayv1.HTTPRoute{
 		TypeMeta:   typeMeta(gatewayVersion, "HTTPRoute"),
-		ObjectMeta: meta(b, routeName(b)),
+		ObjectMeta: meta(b, RouteName(b)),
 		Spec: gatewayv1.HTTPRouteSpec{
 			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: parentRefs(in.Parents)},
 			Hostnames:       b.Spec.Hostnames,
@@ -118,7 +118,7 @@ func backendRef(b *v1alpha1.TarsBackend) gatewayv1.HTTPBackendRef {
 			BackendObjectReference: gatewayv1.BackendObjectReference{
 				Group: new(gatewayv1.Group(egv1a1.GroupName)),
 				Kind:  new(gatewayv1.Kind(egv1a1.KindBackend)),
-				Name:  gatewayv1.ObjectName(routeName(b)),
+				Name:  gatewayv1.ObjectName(RouteName(b)),
 				Port:  new(b.Spec.Endpoint.Port),
 			},
 			Weight: new(int32(1)),

@@ -6,6 +6,7 @@
 package desired
 
 import (
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -26,6 +27,9 @@ type Input struct {
 	// its old value (empty at first) until Envoy Gateway has accepted every
 	// other child at its generation; then it becomes Objects.RouteHash.
 	RouteHash string
+	// ExtensionPolicy is the EnvoyExtensionPolicy that exists, nil where there is
+	// none: some of it stays for its life.
+	ExtensionPolicy *egv1a1.EnvoyExtensionPolicy
 	// ExtProcImage is the image of the external processor.
 	ExtProcImage string
 	// ExtProcImagePullPolicy is its pull policy; empty: Kubernetes' default.

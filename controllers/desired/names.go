@@ -36,8 +36,8 @@ func cut(name string, limit int) string {
 	return strings.TrimRight(name[:limit-len(mark)], "-.") + mark
 }
 
-// routeName is the name of the HTTPRoute, the Backend and both policies.
-func routeName(b *v1alpha1.TarsBackend) string { return childName(b, "") }
+// RouteName is the name of the HTTPRoute, the Backend and both policies.
+func RouteName(b *v1alpha1.TarsBackend) string { return childName(b, "") }
 
 // CredentialSecretName is the name of the Secret derived for Envoy Gateway.
 func CredentialSecretName(b *v1alpha1.TarsBackend) string { return childName(b, suffixCredential) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package documents reads manifests: TarsBackends, which it takes or refuses as
-// the API server would, and the objects that they name.
+// the API server would, and the objects around them.
 package documents
 
 import (
@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"strings"
 
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,9 +40,12 @@ var (
 	kindSecret      = corev1.SchemeGroupVersion.WithKind("Secret")
 	kindConfigMap   = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 	kindNamespace   = corev1.SchemeGroupVersion.WithKind("Namespace")
+
+	kindExtensionPolicy = egv1a1.GroupVersion.WithKind(egv1a1.KindEnvoyExtensionPolicy)
 )
 
-// namedKind is a kind of objects that a TarsBackend names, directly or not.
+// namedKind is a kind of objects that a TarsBackend names, directly or not, or
+// that is made of it and stays in part as it is.
 type namedKind struct {
 	namespaced bool
 	// empty is an object to read into.
@@ -54,6 +58,7 @@ func named() map[schema.GroupVersionKind]namedKind {
 	return map[schema.GroupVersionKind]namedKind{
 		gateways.WithKind("Gateway"):      {true, func() client.Object { return &gatewayv1.Gateway{} }},
 		gateways.WithKind("GatewayClass"): {false, func() client.Object { return &gatewayv1.GatewayClass{} }},
+		kindExtensionPolicy:               {true, func() client.Object { return &egv1a1.EnvoyExtensionPolicy{} }},
 		kindSecret:                        {true, func() client.Object { return &corev1.Secret{} }},
 		kindConfigMap:                     {true, func() client.Object { return &corev1.ConfigMap{} }},
 		kindNamespace:                     {false, func() client.Object { return &corev1.Namespace{} }},

@@ -15,7 +15,9 @@ import (
 	"io"
 	"strings"
 
+	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,7 +47,8 @@ are checked as the API server would check them.
 What is not known without a cluster comes from further documents in the files
 (Gateways, GatewayClasses, Namespaces, Secrets, ConfigMaps) and from the flags,
 which are the manager's; what is in neither is taken to be as it should be, and
-said so on standard error. The value of the key is never printed.
+said so on standard error. An EnvoyExtensionPolicy is the one that a TarsBackend
+has already: some of it stays as it is. The value of the key is never printed.
 `
 
 // Process is what the command has of its process.
@@ -186,10 +189,15 @@ func (o options) render(ctx context.Context, set *documents.Set, b *v1alpha1.Tar
 	for _, finding := range parentFindings(found.Seen.Parents) {
 		assumed = append(assumed, "a parent is left out of the HTTPRoute: "+finding.Message)
 	}
+	standing, err := standingPolicy(ctx, set, b)
+	if err != nil {
+		return nil, nil, err
+	}
 	objects, err := settled(desired.Input{
 		Backend:                 b,
 		Parents:                 found.Served,
 		Key:                     PlaceholderKey,
+		ExtensionPolicy:         standing,
 		ExtProcImage:            o.settings.ExtProcImage,
 		ExtProcImagePullPolicy:  o.settings.ExtProcImagePullPolicy,
 		ExtProcImagePullSecrets: o.settings.ExtProcImagePullSecrets,
@@ -199,6 +207,19 @@ func (o options) render(ctx context.Context, set *documents.Set, b *v1alpha1.Tar
 	}
 	content, err := marshal(b, objects.Ordered)
 	return content, assumed, err
+}
+
+// standingPolicy is the EnvoyExtensionPolicy that the files hold; nil: none.
+func standingPolicy(ctx context.Context, set *documents.Set, b *v1alpha1.TarsBackend) (*egv1a1.EnvoyExtensionPolicy, error) {
+	policy := &egv1a1.EnvoyExtensionPolicy{}
+	err := set.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: desired.RouteName(b)}, policy)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("looking for the EnvoyExtensionPolicy: %w", err)
+	}
+	return policy, nil
 }
 
 // settled are the children once Envoy Gateway has accepted them all: the

@@ -133,6 +133,17 @@ var _ = Describe("render", func() {
 		Expect(run(minimal).stdout).To(Equal(first.stdout))
 	})
 
+	It("keeps of an EnvoyExtensionPolicy in the files what stays for its life", func() {
+		standing := run(minimal).object("EnvoyExtensionPolicy")
+		Expect(standing).To(ContainSubstring("      connection:\n        bufferLimit: 1Mi\n"))
+		Expect(run(minimal + "---\n" + standing).object("EnvoyExtensionPolicy")).To(Equal(standing))
+		old := strings.Replace(standing, "      connection:\n        bufferLimit: 1Mi\n", "", 1)
+		Expect(run(minimal + "---\n" + old).object("EnvoyExtensionPolicy")).To(Equal(old))
+		other := strings.Replace(old, "  name: tars\n  namespace", "  name: another\n  namespace", 1)
+		Expect(other).NotTo(Equal(old))
+		Expect(run(minimal + "---\n" + other).object("EnvoyExtensionPolicy")).To(Equal(standing))
+	})
+
 	It("takes the chart's image where none is given", func() {
 		content, err := os.ReadFile(filepath.Join("..", "..", "charts", "tars-operator", "values.yaml"))
 		Expect(err).NotTo(HaveOccurred())

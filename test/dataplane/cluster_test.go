@@ -13,10 +13,6 @@ import (
 	"github.com/tars-operator/tars-operator/controllers/desired"
 )
 
-// clusterBuffer is what Envoy Gateway (1.9.1) lets every cluster's connections buffer, in bytes,
-// where a policy does not say otherwise.
-const clusterBuffer = 32 << 10
-
 // clusterLimits are the sizes of a cluster in Envoy's configuration, in bytes.
 type clusterLimits struct {
 	Name    string `json:"name"`
@@ -46,10 +42,9 @@ var _ = Describe("The Envoy of these specs", func() {
 			}
 		}
 		http2 := processor.Options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"].HTTP.HTTP2
-		asked := desired.EnvoyExtensionPolicy(&v1alpha1.TarsBackend{}).Spec.ExtProc[0].BackendSettings
-		Expect(asked.Connection).To(BeNil(), "so that Envoy Gateway's limit holds")
+		asked := desired.EnvoyExtensionPolicy(&v1alpha1.TarsBackend{}, nil).Spec.ExtProc[0].BackendSettings
 		Expect([]int64{processor.Buffer, http2.Stream, http2.Connection}).To(Equal([]int64{
-			clusterBuffer, asked.HTTP2.InitialStreamWindowSize.Value(), asked.HTTP2.InitialConnectionWindowSize.Value(),
+			asked.Connection.BufferLimit.Value(), asked.HTTP2.InitialStreamWindowSize.Value(), asked.HTTP2.InitialConnectionWindowSize.Value(),
 		}))
 	})
 })

@@ -88,6 +88,10 @@ var _ = Describe("An edit of a TarsBackend", Ordered, func() {
 		Expect(result.took).To(BeNumerically(">=", otherStream-time.Second))
 	})
 
+	It("leaves Envoy's buffers for the external processor as they were made", func(ctx SpecContext) {
+		Expect(extProcBuffers(ctx, b)).To(HaveExactElements(1 << 20))
+	})
+
 	It("is in force at the first request after Ready", func() {
 		for n := range 10 {
 			allowed, refused := chatModel, forbidden

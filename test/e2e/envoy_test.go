@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -46,6 +47,35 @@ func envoyCounter(gateway, name string) int {
 	count, err := strconv.Atoi(value)
 	Expect(err).NotTo(HaveOccurred())
 	return count
+}
+
+// extProcBuffers are how many bytes Envoy may buffer of a connection to the external
+// processor of a TarsBackend, by its configuration.
+func extProcBuffers(ctx context.Context, b backend) []int {
+	GinkgoHelper()
+	p := envoyPod(b.gateway)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	admin, err := lab.PortForward(ctx, p.namespace, "pod/"+p.name, 19000)
+	Expect(err).NotTo(HaveOccurred())
+	a, err := get("http://"+admin+"/config_dump?resource=dynamic_active_clusters", nil)
+	Expect(err).NotTo(HaveOccurred())
+	var dump struct {
+		Configs []struct {
+			Cluster struct {
+				Name   string `json:"name"`
+				Buffer int    `json:"per_connection_buffer_limit_bytes"`
+			} `json:"cluster"`
+		} `json:"configs"`
+	}
+	Expect(json.Unmarshal([]byte(a.Body), &dump)).To(Succeed())
+	var limits []int
+	for _, c := range dump.Configs {
+		if strings.Contains(c.Cluster.Name, "/"+b.namespace+"/"+b.name+"/extproc/") {
+			limits = append(limits, c.Cluster.Buffer)
+		}
+	}
+	return limits
 }
 
 // inCluster runs a command in the cluster's network.

@@ -33,7 +33,7 @@ func managerFlags() []string {
 // render prints of it, but for the key, and returns that.
 func expectAsRendered(program string, b backend) string {
 	GinkgoHelper()
-	live := kubectl("get", "-n", b.namespace, "tarsbackend/"+b.name, "-o", "yaml")
+	live := kubectl("get", "-n", b.namespace, "tarsbackend/"+b.name, "envoyextensionpolicy/"+b.name, "-o", "yaml")
 	rendered := must(command{name: program, args: append([]string{"render", "-f", "-"}, managerFlags()...), stdin: live})
 	var same []string
 	documents := strings.SplitAfter(rendered, "\n---\n")

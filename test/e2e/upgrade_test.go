@@ -18,6 +18,9 @@ const (
 	// is none: the last commit before spec.retry. A release moves it to its tag.
 	previousCommit = "819a1158d134deddd85d7e81d522c06b7b9b4c04"
 	previousTag    = "e2e-previous"
+	// gatewayBuffer is what Envoy Gateway lets a connection to a cluster buffer by
+	// itself, in bytes: previousCommit leaves it at that.
+	gatewayBuffer = 32 << 10
 )
 
 // previousCheckout is the tree of previousCommit.
@@ -104,6 +107,8 @@ var _ = Describe("An upgrade from the previous release", Ordered, func() {
 		helm("upgrade", "tars-operator", "charts/tars-operator", "--namespace", shared.OperatorNamespace,
 			"--set", "manager.image.tag="+lab.Version, "--wait")
 		expectServing(current, lab.Version)
+		// A change of the cluster would reset the requests in flight.
+		Expect(extProcBuffers(GinkgoT().Context(), b)).To(HaveExactElements(gatewayBuffer))
 		kubectl("patch", "tarsbackend", "-n", b.namespace, b.name, "--type=merge", "-p", `{"spec":{"retry":{"attempts":3}}}`)
 		waitReady(b.namespace, b.name)
 		Expect(retries()).To(Equal("3"))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -82,15 +83,18 @@ func (l *Lab) Preflight(ctx context.Context) error {
 // forwarding is how kubectl says that it listens.
 var forwarding = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+) `)
 
-// portForward has kubectl lead a port of the loopback to a Service, until ctx
-// ends.
-func (l *Lab) portForward(ctx context.Context, namespace, service string, port int) (string, error) {
+// PortForward has kubectl lead a port of the loopback to one of a pod or a Service
+// (target is "pod/<name>" or "service/<name>"), and returns its address. It ends with ctx.
+func (l *Lab) PortForward(ctx context.Context, namespace, target string, port int) (string, error) {
 	kubectl, err := l.Tool(ctx, "kubectl")
 	if err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, kubectl, "--context", l.Context,
-		"port-forward", "-n", namespace, "service/"+service, fmt.Sprintf(":%d", port))
+		"port-forward", "-n", namespace, target, fmt.Sprintf(":%d", port))
+	if l.Context == "" {
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+l.Kubeconfig)
+	}
 	cmd.Stderr = l.Progress
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -109,5 +113,5 @@ func (l *Lab) portForward(ctx context.Context, namespace, service string, port i
 			return match[1], nil
 		}
 	}
-	return "", fmt.Errorf("kubectl port-forward to %s/%s ended: %w", namespace, service, errors.Join(lines.Err(), cmd.Wait()))
+	return "", fmt.Errorf("kubectl port-forward to %s of namespace %s ended: %w", target, namespace, errors.Join(lines.Err(), cmd.Wait()))
 }

@@ -228,7 +228,7 @@ func (l *Lab) command(ctx context.Context, stdin, program string, args ...string
 // until ctx ends.
 func (l *Lab) Forward(ctx context.Context, namespace, service string, port int) (string, error) {
 	if l.Context != "" {
-		return l.portForward(ctx, namespace, service, port)
+		return l.PortForward(ctx, namespace, "service/"+service, port)
 	}
 	ip, err := l.Kubectl(ctx, "", "get", "service", "-n", namespace, service, "-o", "jsonpath={.spec.clusterIP}")
 	if err != nil {
