@@ -6,18 +6,25 @@ import (
 	"strings"
 	"testing"
 
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
 	"github.com/tars-operator/tars-operator/extproc/jsonscan"
 )
 
-func BenchmarkScanner(b *testing.B) {
+// measured are documents of one kind each.
+func measured() map[string]string {
 	prompt := strings.Repeat("The quick brown fox jumps over the lazy dog.\\n", 23000)
-	docs := map[string]string{
+	return map[string]string{
 		"small":   `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello there"}],"stream":true}`,
 		"1MiB":    `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"` + prompt + `"}]}`,
 		"escapes": `{"messages":["` + strings.Repeat(`\u4f60\u597d`, 80000) + `"]}`,
 		"tokens":  `{"a":[` + strings.Repeat("1234,", 20000) + `1]}`,
 	}
-	for name, doc := range docs {
+}
+
+func BenchmarkScanner(b *testing.B) {
+	for name, doc := range measured() {
 		b.Run(name, func(b *testing.B) {
 			s := jsonscan.New(places, visitorFunc(func(jsonscan.Value) {}))
 			text := []byte(doc)
@@ -32,3 +39,18 @@ func BenchmarkScanner(b *testing.B) {
 		})
 	}
 }
+
+var _ = Describe("A scan", func() {
+	for name, doc := range measured() {
+		It("allocates nothing: "+name, func() {
+			s := jsonscan.New(places, visitorFunc(func(jsonscan.Value) {}))
+			text := []byte(doc)
+			Expect(testing.AllocsPerRun(10, func() {
+				s.Reset()
+				if s.Write(text) != nil {
+					panic("the document is not JSON")
+				}
+			})).To(BeZero())
+		})
+	}
+})

@@ -67,11 +67,12 @@ type conn struct {
 	settled bool   // the peer's settings have come
 
 	mu      sync.Mutex
-	out     []byte // frames that are not written yet
-	waiting bool   // the goroutine waits for the peer: whoever sends writes
-	window  int64  // bytes that we may send
-	initial int64  // and on each new stream
-	longest int    // the longest frame that the peer takes
+	out     []byte           // frames that are not written yet
+	prefix  [prefixSize]byte // of the message that is being sent
+	waiting bool             // the goroutine waits for the peer: whoever sends writes
+	window  int64            // bytes that we may send
+	initial int64            // and on each new stream
+	longest int              // the longest frame that the peer takes
 	fields  *hpack.Encoder
 	block   bytes.Buffer // what fields has encoded
 	open    int          // streams

@@ -49,10 +49,9 @@ func (s *Stream) Send(head, body []byte) error {
 		s.started = true
 		c.putHeaders(s.id, false, hpack.HeaderField{Name: ":status", Value: "200"}, contentType)
 	}
-	var prefix [prefixSize]byte
 	size := len(head) + len(body)
-	binary.BigEndian.PutUint32(prefix[1:], uint32(size)) //nolint:gosec // maxMessage and the budget bound it
-	parts := [...][]byte{prefix[:], head, body}
+	binary.BigEndian.PutUint32(c.prefix[1:], uint32(size)) //nolint:gosec // maxMessage and the budget bound it
+	parts := [...][]byte{c.prefix[:], head, body}
 	if len(s.queue) > 0 {
 		s.keep(parts[:])
 		return c.written()
