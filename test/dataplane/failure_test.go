@@ -35,11 +35,11 @@ func startVictim(env ...string) *victim {
 	return startVictimBeside(nil, victimConfig(), env...)
 }
 
-// startBufferingVictim has Envoy buffer so much of each client's connection.
-func startBufferingVictim(limit int, env ...string) *victim {
+// startVictimWith has an Envoy with other settings.
+func startVictimWith(c harness.EnvoyConfig, env ...string) *victim {
 	GinkgoHelper()
 	v := newVictim(victimConfig(), env...)
-	v.startEnvoy(harness.EnvoyConfig{BufferLimit: limit}, port(v.GRPC))
+	v.startEnvoy(c, port(v.GRPC))
 	return v
 }
 
@@ -128,6 +128,24 @@ var _ = Describe("An external processor", func() {
 		}
 		v.extproc = startExtproc(v.cfg, v.GRPC)
 		Eventually(func() int { return v.status(newID()) }).WithTimeout(startTimeout).WithPolling(poll).Should(Equal(http.StatusOK))
+	})
+
+	It("that is killed in the middle of a stream cuts it, and the access log has what it knew until then, as an estimate", func() {
+		v := startVictim()
+		id := newID()
+		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
+			write(w, delta)
+			<-r.Context().Done()
+		})
+		resp := v.ask(context.Background(), id, withUsage)
+		read(resp.Body, delta)
+		v.kill()
+		rest, err := io.ReadAll(resp.Body)
+		Expect(err).To(HaveOccurred(), "a stream that is cut must not look as if it had ended: %q", rest)
+		Expect(resp.Body.Close()).To(Succeed())
+		line := v.envoy.line(id)
+		Expect(line.Tars).To(And(HaveKeyWithValue("estimated", true), HaveKeyWithValue("total_tokens", BeNumerically(">", 0))))
+		Expect(line.Details).To(HavePrefix("ext_proc_error"))
 	})
 
 	It("that is killed loses next to nothing while another one lives", func() {

@@ -43,6 +43,16 @@ func startExtproc(cfg config.Config, grpcAddress string, env ...string) *extproc
 	return &extproc{started}
 }
 
+// startChecked runs one that a data race ends, where the suite has the race detector.
+func startChecked(cfg config.Config, env ...string) *extproc {
+	GinkgoHelper()
+	o := options()
+	o.Binary, o.Env = world.checked, append(env, "GORACE=halt_on_error=1")
+	started, err := harness.StartExtproc(context.Background(), o, "127.0.0.1:0", cfg)
+	Expect(err).NotTo(HaveOccurred())
+	return &extproc{started}
+}
+
 func (e *extproc) kill() {
 	GinkgoHelper()
 	Expect(e.Kill()).To(Succeed())

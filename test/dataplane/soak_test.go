@@ -24,6 +24,7 @@ import (
 	"github.com/tars-operator/tars-operator/extproc/config"
 	"github.com/tars-operator/tars-operator/test/dataplane/harness"
 	"github.com/tars-operator/tars-operator/test/tarsfake/behaviour"
+	"github.com/tars-operator/tars-operator/test/tarsfake/ledger"
 	"github.com/tars-operator/tars-operator/test/tarsfake/tokens"
 )
 
@@ -54,7 +55,7 @@ type soak struct {
 
 func startSoak() *soak {
 	GinkgoHelper()
-	s := &soak{extproc: startExtproc(config.Config{Version: config.Version, DrainSeconds: 20, Routes: []config.Route{testRoute("soak", "/")}}, "127.0.0.1:0", "GOGC=100")}
+	s := &soak{extproc: startChecked(config.Config{Version: config.Version, DrainSeconds: 20, Routes: []config.Route{testRoute("soak", "/")}}, "GOGC=100")}
 	DeferCleanup(s.kill)
 	s.envoy = startEnvoy(harness.EnvoyConfig{
 		Routes:     []harness.Route{{Name: "soak", Token: "token-of-soak", Cluster: "fake", Processor: "main"}},
@@ -81,7 +82,16 @@ var hurdles = [][2]string{
 var asks = []struct{ path, body string }{
 	{chatPath, chat}, {chatPath, chatStream}, {chatPath, chatUsage}, {"/v1/completions", legacyStream}, {"/v1/embeddings", input},
 	{"/v1/responses", input}, {"/v1/responses", inputStream}, {"/v1/messages", message}, {"/v1/messages", messages},
-	{chatPath, `{"model":`}, {chatPath, `{}`}, {"/v1/files", `{}`},
+	{chatPath, `{"messages":[{"role":"user","content":"` + strings.Repeat("long ", 20_000) + `"}],"stream":true,"model":"gpt-4o-mini"}`},
+	{"/v1/models", ""}, {chatPath, `{"model":`}, {chatPath, `{}`}, {"/v1/files", `{}`},
+}
+
+// method is how a path is asked.
+func method(path string) string {
+	if path == "/v1/models" {
+		return http.MethodGet
+	}
+	return http.MethodPost
 }
 
 // ask sends a request and leaves it somewhere, or reads the whole answer.
@@ -93,6 +103,9 @@ func (s *soak) ask(rng *rand.Rand) {
 	body, answer := io.Reader(strings.NewReader(one.body)), int64(1)<<40
 	switch rng.IntN(8) {
 	case 0: // within the request
+		if one.body == "" {
+			break
+		}
 		body = io.MultiReader(strings.NewReader(one.body[:rng.IntN(len(one.body))]), iotest.ErrReader(io.ErrUnexpectedEOF))
 	case 1: // while TARS works
 		timed, cancel := context.WithTimeout(ctx, time.Duration(rng.IntN(8000))*time.Microsecond)
@@ -101,7 +114,7 @@ func (s *soak) ask(rng *rand.Rand) {
 	case 2, 3: // within the answer
 		answer = rng.Int64N(4000)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.envoy.Address+one.path, body)
+	req, err := http.NewRequestWithContext(ctx, method(one.path), "http://"+s.envoy.Address+one.path, body)
 	Expect(err).NotTo(HaveOccurred())
 	id := newID()
 	req.Header.Set("x-request-id", id)
@@ -207,8 +220,8 @@ var _ = Describe("A soak", func() {
 		Expect(missing).NotTo(BeZero())
 		Expect(in).To(And(BeNumerically(">=", s.input), BeNumerically("<=", after.Input-before.Input)))
 		Expect(out).To(And(BeNumerically(">=", s.output), BeNumerically("<=", after.Output-before.Output)))
-		// Connections of Envoy may come and go; a request that leaks leaves one
-		// goroutine at least.
+		// Connections of Envoy may come and go, with a goroutine each. A request has none
+		// of its own, but for a timer: what it leaves behind shows in the heap.
 		Eventually(func() float64 { return s.value("go_goroutines ") }).WithTimeout(stepTimeout).WithPolling(poll).
 			Should(BeNumerically("<=", goroutines+20))
 		Expect(s.value("go_memstats_next_gc_bytes ")).To(BeNumerically("<=", heap+8<<20))
@@ -216,12 +229,17 @@ var _ = Describe("A soak", func() {
 	})
 })
 
-// checkAccessLog looks at every answer: it has a total, whatever cut it.
+// checkAccessLog looks at every answer: it has a total, whatever cut it, and a total that
+// is no estimate is the ledger's of this very request.
 func (s *soak) checkAccessLog() {
 	GinkgoHelper()
 	data, err := os.ReadFile(s.envoy.AccessLog)
 	Expect(err).NotTo(HaveOccurred())
-	answers := 0
+	answers, remembered, told := 0, 0, 0
+	costs := map[string]*tokens.Usage{}
+	for _, e := range world.fake.Ledger.List(ledger.Filter{}).Entries {
+		costs[e.RequestID] = e.Usage
+	}
 	for text := range strings.Lines(string(data)) {
 		var line logged
 		Expect(json.Unmarshal([]byte(text), &line)).To(Succeed())
@@ -229,7 +247,22 @@ func (s *soak) checkAccessLog() {
 			continue
 		}
 		answers++
-		Expect(line.Tars).To(And(HaveKey("total_tokens"), HaveKey("estimated")), text)
+		Expect(line.Tars).To(HaveKey("total_tokens"), text)
+		if line.Tars["operation"] != nil {
+			Expect(line.Tars).To(HaveKey("estimated"), text)
+		}
+		cost, ok := costs[line.ID]
+		if !ok {
+			continue // it was too long ago
+		}
+		remembered++
+		if line.Tars["estimated"] == true || line.Tars["total_tokens"] == 0.0 {
+			continue
+		}
+		told++
+		Expect(cost).NotTo(BeNil(), text)
+		Expect(line.Tars).To(HaveKeyWithValue("total_tokens", BeNumerically("==", cost.Input+cost.Output)), text)
 	}
 	Expect(answers).NotTo(BeZero())
+	Expect(told).To(BeNumerically(">", remembered/4), "of those that the ledger remembers")
 }

@@ -36,6 +36,7 @@ const (
 // external processors.
 var world struct {
 	binary     string // the operator's, of which extproc is a subcommand
+	checked    string // that with the race detector, where the suite has it
 	tls, plain *upstream
 	fake       *tarsfake.Server
 	main       *extproc
@@ -118,21 +119,28 @@ func startFake() *tarsfake.Server {
 	return fake
 }
 
-// build makes the binary once for all processes of the suite.
+// build makes the binaries once for all processes of the suite.
 func build() []byte {
-	path, err := harness.Build(context.Background(), options())
+	o := options()
+	path, err := harness.Build(context.Background(), o)
 	Expect(err).NotTo(HaveOccurred())
-	return []byte(path)
+	checked := path
+	if raceDetector {
+		o.Dir, o.Race = GinkgoT().TempDir(), true
+		checked, err = harness.Build(context.Background(), o)
+		Expect(err).NotTo(HaveOccurred())
+	}
+	return []byte(path + "\n" + checked)
 }
 
-var _ = SynchronizedBeforeSuite(build, func(binary []byte) {
-	world.binary = string(binary)
+var _ = SynchronizedBeforeSuite(build, func(binaries []byte) {
+	world.binary, world.checked, _ = strings.Cut(string(binaries), "\n")
 	world.tls, world.plain = startUpstream(true), startUpstream(false)
 	DeferCleanup(world.tls.Close)
 	DeferCleanup(world.plain.Close)
 	world.fake = startFake()
 	cfg, inEnvoy := routes()
-	world.main = startExtproc(cfg, "127.0.0.1:0")
+	world.main = startChecked(cfg)
 	DeferCleanup(world.main.kill)
 	brief := world.tls.config()
 	brief.MaxStream = "0.5s"

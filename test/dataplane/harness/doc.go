@@ -16,6 +16,8 @@ type Options struct {
 	Dir string
 	// Binary is the operator's, as Build makes it.
 	Binary string
+	// Race has Build put the race detector in.
+	Race bool
 	// LogLevel is the external processor's; default debug.
 	LogLevel string
 	// Env are further variables of the external processor, as name=value.

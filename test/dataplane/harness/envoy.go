@@ -61,6 +61,9 @@ type EnvoyConfig struct {
 	// BufferLimit is what a connection of a client may have buffered, in bytes, as a
 	// ClientTrafficPolicy says; default 32 KiB, Envoy Gateway's.
 	BufferLimit int
+	// ProcessorBuffer is what a connection to an external processor may have buffered, in
+	// bytes; default 1 MiB, the operator's.
+	ProcessorBuffer int
 	// Workers is the number of Envoy's worker threads; default 2.
 	Workers int
 	Routes  []Route

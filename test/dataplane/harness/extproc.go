@@ -24,11 +24,16 @@ type Extproc struct {
 	GRPC, HTTP string
 }
 
-// Build makes the operator's binary as its image has it; extproc is a subcommand.
+// Build makes the operator's binary as its image has it; extproc is a subcommand. With
+// o.Race it has the race detector, too.
 func Build(ctx context.Context, o Options) (string, error) {
 	path := filepath.Join(o.Dir, "tars-operator")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
-	cmd.Dir, cmd.Env = o.Root, append(os.Environ(), "CGO_ENABLED=0")
+	args, cgo := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", path}, "CGO_ENABLED=0"
+	if o.Race {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, ".")...)
+	cmd.Dir, cmd.Env = o.Root, append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the operator: %w: %s", err, out)
 	}
