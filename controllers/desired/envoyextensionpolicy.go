@@ -64,7 +64,7 @@ func EnvoyExtensionPolicy(b *v1alpha1.TarsBackend, standing *egv1a1.EnvoyExtensi
 // lacksBuffer says that a policy of ours leaves the buffers to Envoy Gateway: it was
 // made before they were set.
 func lacksBuffer(standing *egv1a1.EnvoyExtensionPolicy) bool {
-	if standing == nil || len(standing.Spec.ExtProc) != 1 || standing.Spec.ExtProc[0].BackendSettings == nil {
+	if standing == nil || len(standing.Spec.ExtProc) == 0 || standing.Spec.ExtProc[0].BackendSettings == nil {
 		return false
 	}
 	connection := standing.Spec.ExtProc[0].BackendSettings.Connection

@@ -56,6 +56,9 @@ func SelectorLabels(b *v1alpha1.TarsBackend) map[string]string {
 	return map[string]string{labelManagedBy: manager, labelOwner: cut(b.Name, maxName)}
 }
 
+// IsChild tells whether an object has the label that all children have.
+func IsChild(obj metav1.Object) bool { return obj.GetLabels()[labelManagedBy] == manager }
+
 // meta is the metadata of a child.
 func meta(b *v1alpha1.TarsBackend, name string) metav1.ObjectMeta {
 	labels := SelectorLabels(b)

@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/tars-operator/tars-operator/api/v1alpha1"
+	"github.com/tars-operator/tars-operator/controllers/desired"
 )
 
 // Stdin is the file name that stands for standard input.
@@ -203,7 +204,7 @@ func (r Reader) add(ctx context.Context, set *Set, obj *unstructured.Unstructure
 	case kind.Group == kindTarsBackend.Group:
 		return fmt.Errorf("apiVersion, kind: %s %s is not known: write apiVersion: %s, kind: %s",
 			obj.GetAPIVersion(), obj.GetKind(), kindTarsBackend.GroupVersion(), kindTarsBackend.Kind)
-	case !known:
+	case !known, kind == kindExtensionPolicy && !desired.IsChild(obj):
 		return nil
 	}
 	switch {

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	egv1a1 "github.com/envoyproxy/gateway/api/v1alpha1"
@@ -192,6 +193,9 @@ func (o options) render(ctx context.Context, set *documents.Set, b *v1alpha1.Tar
 	standing, err := standingPolicy(ctx, set, b)
 	if err != nil {
 		return nil, nil, err
+	}
+	if standing == nil && slices.Contains(b.Finalizers, v1alpha1.Finalizer) {
+		assumed = append(assumed, fmt.Sprintf("EnvoyExtensionPolicy %s/%s is not in the files: taken to be made now", b.Namespace, desired.RouteName(b)))
 	}
 	objects, err := settled(desired.Input{
 		Backend:                 b,

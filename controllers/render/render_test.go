@@ -142,6 +142,10 @@ var _ = Describe("render", func() {
 		other := strings.Replace(old, "  name: tars\n  namespace", "  name: another\n  namespace", 1)
 		Expect(other).NotTo(Equal(old))
 		Expect(run(minimal + "---\n" + other).object("EnvoyExtensionPolicy")).To(Equal(standing))
+		foreign := strings.ReplaceAll(old, "tars-operator", "somebody")
+		got := run(minimal + "---\n" + foreign + "---\n" + foreign) // as in a base and an overlay
+		Expect(got.object("EnvoyExtensionPolicy")).To(Equal(standing))
+		Expect(got.stderr).NotTo(ContainSubstring("EnvoyExtensionPolicy"))
 	})
 
 	It("takes the chart's image where none is given", func() {
