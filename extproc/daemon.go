@@ -30,6 +30,8 @@ const (
 	// flushTimeout is for the last spans; it is part of what a pod gets after
 	// its drain to end by itself.
 	flushTimeout = 3 * time.Second
+	// answerTimeout is for the last answers of the HTTP port; it is a part of that, too.
+	answerTimeout = time.Second
 )
 
 // daemon is the running process.
@@ -42,6 +44,7 @@ type daemon struct {
 	http     *http.Server
 	health   *health
 	tracer   *trace.Tracer
+	scrapes  *scrapes
 	ready    atomic.Bool
 }
 
@@ -77,6 +80,7 @@ func newDaemon(ctx context.Context, o options, cfg loaded, log logr.Logger) (*da
 		httpAddr: o.httpAddress,
 		health:   &health{},
 		tracer:   tracer,
+		scrapes:  newScrapes(counters.Settled),
 	}
 	processor := server.New(server.Options{
 		Config: cfg.Config, Hash: cfg.hash, Replica: pod, Budget: budget, Metrics: counters, Tracer: tracer, Log: log,
@@ -85,7 +89,7 @@ func newDaemon(ctx context.Context, o options, cfg loaded, log logr.Logger) (*da
 		extprocv3.ExternalProcessor_Process_FullMethodName: func(s *transport.Stream) transport.Handler { return processor.Open(s) },
 		healthv1.Health_Check_FullMethodName:               d.health.open,
 	}, budget, log)
-	d.http = &http.Server{Handler: d.routes(counters.Handler(), processor.Unprocessed), ReadHeaderTimeout: headerTimeout}
+	d.http = &http.Server{Handler: d.routes(d.scrapes.watch(counters.Handler()), processor.Unprocessed), ReadHeaderTimeout: headerTimeout}
 	return d, nil
 }
 
@@ -135,7 +139,10 @@ func (d *daemon) serve(ctx context.Context) error {
 	case <-ctx.Done():
 		d.stop()
 		d.flush(ctx)
-		return d.closed(<-failed, d.http.Close(), <-failed)
+		d.scrapes.awaitLast(func(atMost time.Duration) {
+			d.log.Info("waiting for the metrics of the last requests to be read", "atMost", atMost.String())
+		})
+		return d.closed(<-failed, d.endHTTP(ctx), <-failed)
 	case err := <-failed:
 		d.grpc.Stop()
 		return d.closed(err, d.http.Close(), <-failed)
@@ -170,6 +177,16 @@ func (d *daemon) flush(ctx context.Context) {
 	if err := d.tracer.Shutdown(ctx); err != nil {
 		d.log.Info("the last traces are lost", "error", err.Error())
 	}
+}
+
+// endHTTP ends the HTTP port once its answers have been written, after ctx has ended.
+func (d *daemon) endHTTP(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	defer cancel()
+	if d.http.Shutdown(ctx) == nil {
+		return nil
+	}
+	return d.http.Close()
 }
 
 // closed keeps the errors that are not the mark of an orderly end.

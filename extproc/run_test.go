@@ -182,6 +182,52 @@ var _ = Describe("Run", func() {
 		Expect(r.logs.String()).To(ContainSubstring(`"drained"`))
 	})
 
+	// settledAfterStop is a process whose last request ended in its drain, after the
+	// given readings of its metrics.
+	settledAfterStop := func(readings int) *running {
+		GinkgoHelper()
+		r := run(configuration(60))
+		stream := openStream(r.dial())
+		for range readings {
+			get("http://" + r.http + "/metrics")
+		}
+		r.stop()
+		Eventually(r.logs.String).WithTimeout(timeout).WithPolling(poll).Should(ContainSubstring(`"draining"`))
+		Expect(stream.CloseSend()).To(Succeed())
+		Eventually(r.logs.String).WithTimeout(timeout).WithPolling(poll).Should(ContainSubstring(`"drained"`))
+		return r
+	}
+
+	It("has the last requests' metrics read before it ends", func() {
+		r := settledAfterStop(1)
+		Eventually(r.logs.String).WithTimeout(timeout).WithPolling(poll).Should(ContainSubstring("waiting for the metrics"))
+		Consistently(r.done).ShouldNot(Receive())
+		_, metrics := get("http://" + r.http + "/metrics")
+		Expect(metrics).To(ContainSubstring(`tars_requests_total{code="499",path="/v1/models",source="none",tarsbackend="ns/name"} 1`))
+		Eventually(r.done).WithTimeout(timeout).Should(Receive(Not(HaveOccurred())))
+	})
+
+	It("waits for no reader that there never was, or that is overdue", func() {
+		r := settledAfterStop(0)
+		Eventually(r.done).WithTimeout(timeout).Should(Receive(Not(HaveOccurred())))
+		Expect(r.logs.String()).NotTo(ContainSubstring("waiting for the metrics"))
+
+		r = settledAfterStop(2) // a moment apart: another one would have come in half as much more
+		Eventually(r.done).WithTimeout(timeout).Should(Receive(Not(HaveOccurred())))
+	})
+
+	It("waits for nobody when everything has been read", func() {
+		r := run(configuration(60))
+		stream := openStream(r.dial())
+		Expect(stream.CloseSend()).To(Succeed())
+		Eventually(func() string { _, metrics := get("http://" + r.http + "/metrics"); return metrics }).
+			WithTimeout(timeout).WithPolling(poll).Should(ContainSubstring(`tars_requests_total{code="499"`))
+		get("http://" + r.http + "/metrics")
+		r.stop()
+		Eventually(r.done).WithTimeout(timeout).Should(Receive(Not(HaveOccurred())))
+		Expect(r.logs.String()).NotTo(ContainSubstring("waiting for the metrics"))
+	})
+
 	It("cuts what is left when the drain time is over", func() {
 		r := run(configuration(0))
 		stream := openStream(r.dial())

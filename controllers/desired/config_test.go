@@ -71,11 +71,11 @@ var _ = Describe("The external processor's configuration", func() {
 			pod := only[*appsv1.Deployment](objects).Spec.Template.Spec
 			Expect(pod.TerminationGracePeriodSeconds).To(HaveValue(BeEquivalentTo(grace)))
 		},
-		Entry("by default", nil, 600, 615),
-		Entry("in seconds", new(gatewayv1.Duration("1s")), 1, 16),
-		Entry("rounded up", new(gatewayv1.Duration("1001ms")), 2, 17),
-		Entry("in mixed units", new(gatewayv1.Duration("1m30s500ms")), 91, 106),
-		Entry("for an hour", new(gatewayv1.Duration("1h")), 3600, 3615),
+		Entry("by default", nil, 600, 675),
+		Entry("in seconds", new(gatewayv1.Duration("1s")), 1, 76),
+		Entry("rounded up", new(gatewayv1.Duration("1001ms")), 2, 77),
+		Entry("in mixed units", new(gatewayv1.Duration("1m30s500ms")), 91, 166),
+		Entry("for an hour", new(gatewayv1.Duration("1h")), 3600, 3675),
 	)
 
 	It("is in an immutable ConfigMap that is named by its content", func() {

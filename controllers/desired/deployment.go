@@ -25,8 +25,9 @@ const (
 	// preStopSeconds is how long a pod that ends still takes new requests:
 	// until Envoy has learned that it is leaving, on a busy machine too.
 	preStopSeconds = int64(10)
-	// stopMarginSeconds is what a pod gets after its drain to end by itself.
-	stopMarginSeconds = int64(5)
+	// stopMarginSeconds is what a pod gets after its drain to end by itself: its
+	// metrics are to be read once more.
+	stopMarginSeconds = int64(config.LastScrapeSeconds + 5)
 )
 
 // extProcPods is what the external processor's pods are made from.

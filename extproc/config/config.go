@@ -94,6 +94,10 @@ type Config struct {
 	DrainSeconds int64 `json:"drainSeconds"`
 }
 
+// LastScrapeSeconds is how long a process that has drained waits at most until its
+// metrics are read once more.
+const LastScrapeSeconds = 60
+
 // Route is the configuration of one TarsBackend.
 type Route struct {
 	// Name is "<namespace>/<name>" of the TarsBackend: a label of metrics.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,6 +84,7 @@ type Metrics struct {
 	duration   *prometheus.HistogramVec
 	firstToken *prometheus.HistogramVec
 	eachToken  *prometheus.HistogramVec
+	settled    atomic.Uint64
 }
 
 // New registers everything on a registry of its own.
@@ -161,6 +163,10 @@ func gauge(name, help string, value func() int64) prometheus.Collector {
 func histogram(name, help string, buckets []float64, labels []string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
 }
+
+// Settled is how many requests have ended: a reading of the metrics that begins after
+// it has grown shows them.
+func (m *Metrics) Settled() uint64 { return m.settled.Load() }
 
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {

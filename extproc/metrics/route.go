@@ -59,6 +59,7 @@ func (r *Route) Begin() { r.inFlight.Inc() }
 func (r *Route) End(req Request) {
 	r.inFlight.Dec()
 	m := r.metrics
+	defer m.settled.Add(1)
 	source := req.Source
 	if source == "" {
 		source = "none"
