@@ -94,6 +94,7 @@ func do(req *http.Request) (answer, error) {
 
 // stream is a server-sent event stream that is being read.
 type stream struct {
+	id     string // of the request
 	events int
 	last   string
 	begin  time.Time
@@ -109,6 +110,7 @@ func readStream(req *http.Request) (stream, error) {
 		return s, err
 	}
 	defer resp.Body.Close()
+	s.id = resp.Header.Get("x-request-id")
 	if resp.StatusCode != http.StatusOK {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 1000))
 		return s, fmt.Errorf("status %d: %s (%w)", resp.StatusCode, body, err)

@@ -206,6 +206,47 @@ var _ = Describe("Prometheus with the chart's monitors", Ordered, func() {
 		}
 	})
 
+	It("has the tokens of the last streams of pods that a rollout ends", func(ctx SpecContext) {
+		const spent = `sum(max_over_time(gen_ai_client_token_usage_sum{tarsbackend="metered/metered",gen_ai_token_type="output"}[1h]))`
+		before, err := promQuery(base, spent)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(before).To(HaveLen(1))
+		want := 0.0
+		for _, value := range before {
+			want = value
+		}
+
+		const streams = 6
+		type ended struct {
+			stream
+			err error
+		}
+		all := make(chan ended, streams)
+		for range streams {
+			req, err := chatRequest(ctx, lab.base+b.prefix, chatBody(chatModel, "outlives its pod", true), map[string]string{
+				"x-fake-duration": "30s", "x-fake-chunks": "30",
+			})
+			Expect(err).NotTo(HaveOccurred())
+			go func() {
+				s, err := readStream(req)
+				all <- ended{s, err}
+			}()
+		}
+		eventually(`sum(tars_requests_in_flight{tarsbackend="metered/metered"})`, only(streams))
+		kubectl("patch", "tarsbackend", "-n", b.namespace, b.name, "--type=merge", "-p", `{"spec":{"models":{"allow":["`+chatModel+`"]}}}`)
+		waitReady(b.namespace, b.name)
+		for range streams {
+			s := <-all
+			Expect(s.err).NotTo(HaveOccurred())
+			Expect(s.last).To(Equal("[DONE]"))
+			entries, err := lab.standIn.Ledger(ctx, "request_id="+url.QueryEscape(s.id))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(entries).To(HaveLen(1))
+			want += float64(entries[0].Usage.Output)
+		}
+		eventually(spent, only(want))
+	})
+
 	It("has no alert about a TarsBackend that is served", func() {
 		eventually(`sum(tars_requests_total{tarsbackend="metered/metered",source="none"}) > bool 0`, only(1))
 		eventually(`ALERTS{alertname=~"Tars.*",namespace=~"metered|"}`, BeEmpty())
