@@ -43,6 +43,8 @@ const (
 	inputWrittenTokens
 	completionReasoningTokens
 	outputReasoningTokens
+	hostedInputTokens // of tools that the provider runs, beside the model's
+	hostedOutputTokens
 	fields
 )
 
@@ -147,12 +149,13 @@ func (n *numbers) counts() Counts {
 			output = total - input // some providers tell reasoning beside the output, or in the total alone
 		}
 	}
+	hostedInput, hostedOutput := n.values[hostedInputTokens], n.values[hostedOutputTokens]
 	c := Counts{
 		// Half of it would pass for all.
 		Known:     n.known && inputSeen && outputSeen,
-		Input:     input,
-		Output:    output,
-		Total:     max(n.values[totalTokens], input+output),
+		Input:     input + hostedInput,
+		Output:    output + hostedOutput,
+		Total:     max(n.values[totalTokens], input+output) + hostedInput + hostedOutput,
 		Reasoning: reasoning,
 	}
 	c.CachedInput, _ = n.first(promptCachedTokens, inputCachedTokens, cacheReadTokens)

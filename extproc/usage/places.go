@@ -32,17 +32,17 @@ func places() *jsonscan.Node {
 		{Key: "code", ID: idErrorCode},
 		{Key: "type", ID: idErrorType},
 	}}
-	model := &jsonscan.Node{Key: "model", ID: idModel}
+	model, hosted := &jsonscan.Node{Key: "model", ID: idModel}, hostedBlock()
 	return &jsonscan.Node{Children: []*jsonscan.Node{
-		model, block, failure,
+		model, block, failure, hosted,
 		{Key: "choices", ID: idChoices, Each: &jsonscan.Node{Children: []*jsonscan.Node{
 			text("text"), written("delta", chatTexts...), written("message", chatTexts...),
 		}}},
 		{Key: "type", ID: idType},
 		{Key: "message", Children: []*jsonscan.Node{model, start}},
-		{Key: "response", Children: []*jsonscan.Node{model, block, failure}},
+		{Key: "response", Children: []*jsonscan.Node{model, block, failure, hosted}},
 		// Events of messages have an object there, those of responses a string.
-		written("delta", "text", "thinking", "partial_json"),
+		written("delta", "text", "thinking", "partial_json", "content"),
 		// A message or a response in one piece.
 		{Key: "content", Each: written("", "text", "thinking")},
 		{Key: "output", Each: &jsonscan.Node{Children: []*jsonscan.Node{
@@ -65,10 +65,22 @@ func written(key string, keys ...string) *jsonscan.Node {
 		n.Children = append(n.Children, text(k))
 	}
 	arguments := []*jsonscan.Node{text("arguments")}
+	n.Children = append(n.Children, &jsonscan.Node{Key: "audio", Children: []*jsonscan.Node{text("transcript")}})
 	n.Children = append(n.Children, &jsonscan.Node{Key: "function_call", Children: arguments}, &jsonscan.Node{
 		Key: "tool_calls", Each: &jsonscan.Node{Children: []*jsonscan.Node{{Key: "function", Children: arguments}}},
 	})
 	return n
+}
+
+// hostedBlock is what OpenAI's responses tell of the tools that the provider runs: it is not
+// in their usage.
+func hostedBlock() *jsonscan.Node {
+	return &jsonscan.Node{Key: "tool_usage", Children: []*jsonscan.Node{
+		{Key: "image_gen", Children: []*jsonscan.Node{
+			{Key: "input_tokens", ID: idField + int(hostedInputTokens)},
+			{Key: "output_tokens", ID: idField + int(hostedOutputTokens)},
+		}},
+	}}
 }
 
 func usageBlock(id int) *jsonscan.Node {

@@ -29,6 +29,8 @@ var _ = DescribeTable("An estimate counts what a model wrote, however the answer
 	Entry("calls of functions, as they were before tools", stream("\n", `data: {"choices":[{"delta":{"function_call":{"name":"f","arguments":"{\"a\":"}}}]}`), int64(2)),
 	Entry("a response's text once, not again where it is repeated", stream("\n", `data: {"type":"response.output_text.delta","delta":"four"}`,
 		`data: {"type":"response.output_text.done","text":"four"}`, `data: {"type":"response.content_part.done","part":{"text":"four"}}`), int64(1)),
+	Entry("speech, by its words", stream("\n", `data: {"choices":[{"delta":{"audio":{"id":"a","data":"AAAAAAAAAAAAAAAAAAAAAAAA","transcript":"four"}}}]}`), int64(1)),
+	Entry("a summary of what was said", stream("\n", `data: {"type":"content_block_delta","delta":{"type":"compaction_delta","content":"eight by"}}`), int64(2)),
 	Entry("what comes of an event that breaks off", `data: {"choices":[{"delta":{"content":"four"},`, int64(1)),
 )
 
