@@ -72,7 +72,14 @@ func ModelNotFound(model, allowed string) *Error {
 // TooManyModels is for a body that names more models, beside its own, than most.
 func TooManyModels(most int) *Error {
 	return client(http.StatusBadRequest, "too_many_models",
-		fmt.Sprintf(`The body names more than %d models in "models", "fallbacks" and "tools". Name fewer.`, most))
+		fmt.Sprintf(`The body names more than %d models beside its own (in "models", "fallbacks", tools). Name fewer.`, most))
+}
+
+// UnclearModels is for a body that may name models in a way that the gateway does not know.
+func UnclearModels() *Error {
+	return client(http.StatusBadRequest, "unclear_models",
+		`The gateway does not know which models "models", "fallbacks" or the "model" of a tool name here. `+
+			`Name them by strings: in a list, or as "model" of the objects in "fallbacks" and "tools".`)
 }
 
 // PathNotServed is for a path that the route does not serve.

@@ -83,6 +83,11 @@ const (
 	ErrorSourceTARS = "tars"
 )
 
+// ErrorSources are all of them.
+func ErrorSources() []string {
+	return []string{ErrorSourceClient, ErrorSourceLimit, ErrorSourceGateway, ErrorSourceExtProc, ErrorSourceTARS}
+}
+
 // Config is the whole configuration of one external processor.
 type Config struct {
 	// Version is the format's version; see the constant.

@@ -18,6 +18,9 @@ const (
 	idPrompt
 	idTools
 	idOther
+	idOthers   // what may hold several, or one
+	idFallback // what is tried where a model fails
+	idFallbackModel
 	idSource
 	idSourceType
 	idSourceData
@@ -47,6 +50,8 @@ type bodyFields struct {
 	pending    jsonscan.Value // include_usage of the options that are open
 	others     []otherName
 	manyOthers bool
+	unclear    bool // it may name models in a way that we do not know
+	fallback   bool // the fallback that is open has named its model
 	source     source
 	prompt     usage.Text
 }
@@ -61,8 +66,10 @@ type source struct {
 func (f *bodyFields) Visit(v jsonscan.Value) {
 	name := ""
 	switch v.ID {
-	case idModel, idOther, idSourceType:
-		name, _ = v.Text()
+	case idModel, idOther, idFallback, idFallbackModel, idOthers, idSourceType:
+		if name, _ = v.Text(); !usage.CleanName(name) {
+			name = "" // it is refused, and may be long
+		}
 	}
 	v.Raw = nil
 	f.refuse(v)
@@ -84,7 +91,7 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 		f.prompt.Add(v)
 	case idTools:
 		f.prompt.AddRaw(v)
-	case idOther:
+	case idOther, idOthers, idFallback, idFallbackModel:
 		f.addOther(v, name)
 	case idSourceType:
 		f.source.text = name == "text"

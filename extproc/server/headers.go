@@ -4,6 +4,7 @@ package server
 
 import (
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/tars-operator/tars-operator/extproc/config"
@@ -53,6 +54,22 @@ func (h headers) ours() []string {
 		}
 	}
 	return names
+}
+
+// oursSize is what those names take, in bytes.
+func (h headers) oursSize() int64 {
+	size := 0
+	for _, v := range h.list {
+		if strings.HasPrefix(v.Name, config.HeaderPrefix) {
+			size += len(v.Name)
+		}
+	}
+	return int64(size)
+}
+
+// named returns those of the names that are among them.
+func (h headers) named(names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return !h.has(name) })
 }
 
 // forCanaries returns the name of the header that the route puts on every answer,

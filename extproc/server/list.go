@@ -55,7 +55,8 @@ func (s *session) endList(last bool) error {
 		body = modellist.Narrow(body, s.route.models)
 	}
 	s.out = ended
-	if err := s.send(responseHeaders(list.set, list.headers.ours())); err != nil {
+	remove := append(list.headers.ours(), list.headers.named("etag", "last-modified")...)
+	if err := s.send(responseHeaders(list.set, remove)); err != nil {
 		return err
 	}
 	for len(body) > maxPiece {

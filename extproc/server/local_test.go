@@ -92,6 +92,8 @@ var _ = Describe("An answer of the gateway itself", func() {
 		Expect(newBench(nil).talk(localReply(200, "x", chatPath, "x-tarsbackend-route-hash", "r1"))).To(Equal([]string{"response headers -x-tarsbackend-route-hash"}))
 		Expect(newBench(nil).talk(localReply(499, "x", chatPath, "x-tarsbackend-route-hash", "r1"))).
 			To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway -x-tarsbackend-route-hash"}))
+		Expect(newBench(nil).talk(localReply(503, "direct_response", chatPath, "content-type", jsonType, "x-tarsbackend-error-source", "anything\xff"))).
+			To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway"}))
 		Expect(newBench(nil).talk(localReply(499, "x", chatPath))).To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway"}))
 		Expect(newBench(nil).talk(localReply(401, "x", "/other"))).To(Equal([]string{"response headers x-request-id=id-2 x-tarsbackend-error-source=gateway"}))
 	})

@@ -18,26 +18,58 @@ type otherName struct {
 }
 
 // otherPlaces are where a request names models that the provider runs for it, beside its
-// own: instead, where the first one fails (OpenRouter's models, Anthropic's fallbacks), and
-// for a tool (Anthropic's advisor, image_generation of OpenAI's responses). Tools are read by
-// the model, too.
+// own: instead, where the first one fails (OpenRouter's models, Anthropic's fallbacks), to
+// judge what is said (OpenAI's moderation), and for a tool. Those of OpenAI's SDK 3.54 and
+// Anthropic's 2.12; test/sdk finds what newer ones add.
 func otherPlaces() []*jsonscan.Node {
-	named := []*jsonscan.Node{{Key: "model", ID: idOther, Fold: true}}
+	fallback := &jsonscan.Node{ID: idFallback, Children: []*jsonscan.Node{{Key: "model", ID: idFallbackModel, Fold: true}}}
 	return []*jsonscan.Node{
-		{Key: "models", ID: idOther, Fold: true, Each: &jsonscan.Node{ID: idOther}},
-		{Key: "fallbacks", ID: idOther, Fold: true, Each: &jsonscan.Node{ID: idOther, Children: named}},
-		{Key: "tools", ID: idTools, Fold: true, Sized: true, Each: &jsonscan.Node{Children: named}},
+		{Key: "models", ID: idOthers, Fold: true, Each: &jsonscan.Node{ID: idOther}},
+		{Key: "fallbacks", ID: idOthers, Fold: true, Each: fallback},
+		{Key: "moderation", Fold: true, Children: []*jsonscan.Node{otherModel}},
+		toolsPlace,
 	}
 }
 
-// addOther takes a model that is named beside the request's own.
+// otherModel is the model of an object.
+var otherModel = &jsonscan.Node{Key: "model", ID: idOther, Fold: true}
+
+// toolFields are what names the model of a tool: Anthropic's advisor, image_generation of OpenAI's
+// responses and the author of its vector graphics.
+var toolFields = []*jsonscan.Node{otherModel, {Key: "svg", Fold: true, Children: []*jsonscan.Node{otherModel}}}
+
+// toolsPlace is where the tools are. The model reads them, too.
+var toolsPlace = &jsonscan.Node{
+	Key: "tools", ID: idTools, Fold: true, Sized: true, Children: toolFields, Each: &jsonscan.Node{Children: toolFields},
+}
+
+// toolsBelow are the tools that come in the course of a conversation: among the input of
+// OpenAI's responses (additional_tools, tool_search_output), and in the content of Anthropic's
+// messages.
+func toolsBelow() []*jsonscan.Node {
+	change := &jsonscan.Node{Key: "tool", Fold: true, Children: []*jsonscan.Node{
+		{Key: "definition", ID: idTools, Fold: true, Sized: true, Children: toolFields},
+	}}
+	return []*jsonscan.Node{
+		toolsPlace, change,
+		{Key: "tool_changes", Fold: true, Each: &jsonscan.Node{Children: []*jsonscan.Node{change}}},
+	}
+}
+
+// addOther takes a model that is named beside the request's own, and what holds some.
 func (f *bodyFields) addOther(v jsonscan.Value, name string) {
 	switch {
-	case v.Kind != jsonscan.String: // none, or what holds them
-	case len(f.others) == maxOthers:
+	case v.Kind == jsonscan.String && len(f.others) == maxOthers:
 		f.manyOthers = true
-	default:
+	case v.Kind == jsonscan.String:
 		f.others = append(f.others, otherName{v.Start, v.End, name})
+		f.fallback = f.fallback || v.ID == idFallbackModel
+	case v.Kind == jsonscan.Null, v.Kind == jsonscan.Array && v.ID == idOthers:
+	case v.Kind == jsonscan.Object && v.ID == idFallback:
+		f.unclear = f.unclear || !f.fallback
+		f.fallback = false
+	default:
+		f.unclear = true
 	}
 }
 
@@ -46,8 +78,11 @@ func (s *session) others(f *bodyFields) ([]splicing, *apierror.Error) {
 	if !s.route.models.Restricted() {
 		return nil, nil
 	}
-	if f.manyOthers {
+	switch {
+	case f.manyOthers:
 		return nil, apierror.TooManyModels(maxOthers)
+	case f.unclear:
+		return nil, apierror.UnclearModels()
 	}
 	var splices []splicing
 	for _, other := range f.others {

@@ -13,7 +13,7 @@ const promptLevels = 6
 func promptPlaces() []*jsonscan.Node {
 	each, fields := textBelow(promptLevels)
 	place := func(key string) *jsonscan.Node {
-		return &jsonscan.Node{Key: key, ID: idPrompt, Sized: true, Each: each, Children: fields}
+		return &jsonscan.Node{Key: key, ID: idPrompt, Fold: true, Sized: true, Each: each, Children: fields}
 	}
 	return []*jsonscan.Node{
 		place("messages"), place("system"), place("prompt"), place("input"), place("instructions"),
@@ -32,7 +32,7 @@ func textBelow(levels int) (each *jsonscan.Node, fields []*jsonscan.Node) {
 	}
 	below, fieldsBelow := textBelow(levels - 1)
 	place := func(key string) *jsonscan.Node {
-		return &jsonscan.Node{Key: key, ID: idPrompt, Sized: true, Each: below, Children: fieldsBelow}
+		return &jsonscan.Node{Key: key, ID: idPrompt, Fold: true, Sized: true, Each: below, Children: fieldsBelow}
 	}
 	for _, key := range []string{"content", "text", "output", "thinking", "tool_calls", "function", "arguments"} {
 		fields = append(fields, place(key))
@@ -41,5 +41,5 @@ func textBelow(levels int) (each *jsonscan.Node, fields []*jsonscan.Node) {
 	fields = append(fields, raw("input"), &jsonscan.Node{Key: "source", ID: idSource, Children: []*jsonscan.Node{
 		{Key: "type", ID: idSourceType}, {Key: "data", ID: idSourceData, Sized: true}, place("content"),
 	}})
-	return place(""), fields
+	return place(""), append(fields, toolsBelow()...)
 }

@@ -34,6 +34,11 @@ type request struct {
 	rename string
 }
 
+// size is what the texts of a request take, in bytes.
+func (r request) size() int64 {
+	return int64(len(r.method) + len(r.path) + len(r.query) + len(r.id) + len(r.target.Model))
+}
+
 // idHeaders are the names under which the SDKs look for the id of a request,
 // none when it has none.
 func (r request) idHeaders() []string {
@@ -97,9 +102,11 @@ func (s *session) requestHeaders(m *wire.Request) error {
 	if s.req.canary {
 		return s.answerCanary(m, h)
 	}
-	if s.charged = s.proc.budget.Acquire(sessionCost); !s.charged {
+	cost := sessionCost + max(0, s.req.size()+h.oursSize()-keptFree)
+	if !s.proc.budget.Acquire(cost) {
 		return s.refuse(apierror.Overloaded())
 	}
+	s.charged = cost
 	s.span = s.proc.tracer.Start(h.get(trace.Traceparent), strings.Join(h.all(trace.Tracestate), ","), s.began)
 	if s.route == nil {
 		return s.refuse(apierror.PathNotServed(s.req.method, s.req.path))
@@ -195,6 +202,9 @@ func (s *session) forward(h headers, bodiless bool, set ...header) error {
 	remove := h.ours()
 	if (s.req.target.Kind == policy.ModelList || s.req.rename != "") && h.has("range") {
 		remove = append(remove, "range") // a part of it could not be rewritten
+	}
+	if s.rewritesModels() { // TARS does not know of a change of the policy
+		remove = append(remove, h.named("if-none-match", "if-modified-since")...)
 	}
 	return s.send(s.passOn(remove, set...))
 }

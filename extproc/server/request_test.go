@@ -478,8 +478,67 @@ var _ = Describe("The headers of a request", func() {
 		}
 	})
 
+	It("count against the memory as far as they are kept", func() {
+		const size, perSession = 50 << 10, 4<<10 + 50<<10
+		b := newBench(nil)
+		keep := func(header ...string) transport.Handler {
+			handler := b.Open(&stream{})
+			text, err := proto.Marshal(requestHeaders(false, header...))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(deliver(handler, text)).To(Succeed())
+			return handler
+		}
+		long := strings.Repeat("x", size)
+		for n, header := range [][]string{
+			{":path", chatPath + "?" + long}, {":path", chatPath, "x-request-id", long}, {":path", chatPath, "x-tarsbackend-" + long, "a"},
+			{":path", "/v1/models/" + long[:size/2]}, // and the name in it
+		} {
+			handler := keep(append([]string{":method", "POST", "content-type", jsonType}, header...)...)
+			Expect(b.budget.Held()).To(BeNumerically("~", perSession, 1<<10), "%d", n)
+			handler.Close()
+			Expect(b.budget.Held()).To(BeZero())
+		}
+		handler := keep(":method", "POST", ":path", chatPath+"?"+strings.Repeat("x", 200), "content-type", jsonType, "x-request-id", "id-1")
+		Expect(b.budget.Held()).To(BeEquivalentTo(perRequest))
+		handler.Close()
+	})
+
+	It("that name a model are kept only where that may be one", func() {
+		const requests = 64
+		for _, body := range []string{
+			`{"models":["` + strings.Repeat(strings.Repeat("\xff", 4000)+`","`, 60),
+			`{"model":"` + strings.Repeat("\xff", 4000) + `","messages":[`,
+		} {
+			b := newBench(nil)
+			var handlers []transport.Handler
+			before := heap()
+			for range requests {
+				handler := b.Open(&stream{})
+				for _, m := range []*extprocv3.ProcessingRequest{post(chatPath), requestBody(body, false)} {
+					text, err := proto.Marshal(m)
+					Expect(err).NotTo(HaveOccurred())
+					Expect(deliver(handler, text)).To(Succeed())
+				}
+				handlers = append(handlers, handler)
+			}
+			Expect(heap()-before).To(BeNumerically("<", b.budget.Held()*3/2), "%.20s", body)
+			for _, handler := range handlers {
+				handler.Close()
+			}
+		}
+	})
+
 	It("do not ask for a part of a list that is narrowed", func() {
 		Expect(newBench(restricted).talk(get("/v1/models", "range", "bytes=0-9"))[0]).To(HaveSuffix(" -range route again"))
 		Expect(newBench(forwarding).talk(get("/v1/files/1/content", "range", "bytes=0-9"))[0]).NotTo(ContainSubstring("range"))
+	})
+
+	It("do not ask whether a list is still the same that is narrowed, and its answer does not say so", func() {
+		asked := []string{"if-none-match", `"1"`, "if-modified-since", "Mon, 30 Nov 2026 00:00:00 GMT"}
+		Expect(newBench(restricted).talk(get("/v1/models", asked...))[0]).To(HaveSuffix(" -if-none-match -if-modified-since route again"))
+		Expect(newBench(nil).talk(get("/v1/models", asked...))[0]).NotTo(ContainSubstring("-if"))
+		words := newBench(restricted).talk(get("/v1/models"), responseHeaders(200, false, "content-type", jsonType, "etag", `"1"`, "last-modified", "x"),
+			responseBody(`{"object":"list","data":[]}`, true))
+		Expect(words[1]).To(ContainSubstring(" -etag -last-modified"))
 	})
 })

@@ -240,8 +240,7 @@ func (s *session) gatewayAnswered(m *wire.Request, h headers, details string) er
 	}
 	e := apierror.FromGateway(s.result.status, details)
 	if isJSON(h.get("content-type")) || s.route == nil || !knownStatus(e.Status) {
-		s.result.source = h.get(config.HeaderErrorSource)
-		if s.result.source == "" {
+		if s.result.source = h.get(config.HeaderErrorSource); !slices.Contains(config.ErrorSources(), s.result.source) {
 			s.result.source = e.Source
 		}
 		return s.passHeaders(m, append(s.requestIDs(h), header{Name: config.HeaderErrorSource, Value: s.result.source}), h.forCanaries())

@@ -29,6 +29,9 @@ const statusHungUp = 499
 // otherwise fill it.
 const sessionCost = 4 << 10
 
+// keptFree is what of the headers a session may keep for that, in bytes.
+const keptFree = 512
+
 // replyRoom is enough for what a reply holds but for a piece of a body, in bytes.
 const replyRoom = 512
 
@@ -56,7 +59,7 @@ type session struct {
 	out       phase  // of the response
 	held      *heldBody
 	sending   *outgoing // what was held, on its way to TARS
-	charged   bool      // sessionCost is taken
+	charged   int64     // what is taken of the budget beside bodies
 	received  int64     // bytes of the request's body
 	answered  bool      // we gave the answer ourselves: nothing more is sent
 	closed    bool
@@ -188,9 +191,7 @@ func (s *session) Close() {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.release()
-	if s.charged {
-		s.proc.budget.Release(sessionCost)
-	}
+	s.proc.budget.Release(s.charged)
 	s.ans.close()
 	if s.route == nil || s.req.canary {
 		return

@@ -140,6 +140,7 @@ func ofTheClient() []Case {
 		post("400-invalid_model", Narrow, `{"model":""}`),
 		post("400-duplicate_parameter", Narrow, `{"model":"claude-1","Model":"gpt-5"}`),
 		post("400-invalid_type", Narrow, `{"model":"claude-1","stream":"true"}`),
+		post("400-unclear_models", Narrow, `{"model":"claude-1","fallbacks":[{"claude-1":["gpt-5"]}]}`),
 		post("400-too_many_models", Narrow, `{"model":"claude-1","models":["claude-1"`+strings.Repeat(`,"claude-1"`, 64)+`]}`),
 		{Name: "400-missing_body", Backend: Narrow, head: "content-type: application/json\r\n"},
 		{Name: "400-trailers_not_supported", Backend: Narrow, body: valid, trailer: true},
