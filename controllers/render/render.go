@@ -195,7 +195,8 @@ func (o options) render(ctx context.Context, set *documents.Set, b *v1alpha1.Tar
 		return nil, nil, err
 	}
 	if standing == nil && slices.Contains(b.Finalizers, v1alpha1.Finalizer) {
-		assumed = append(assumed, fmt.Sprintf("EnvoyExtensionPolicy %s/%s is not in the files: taken to be made now", b.Namespace, desired.RouteName(b)))
+		assumed = append(assumed, fmt.Sprintf("EnvoyExtensionPolicy %s/%s is not in the files: taken to be made now",
+			b.Namespace, desired.RouteName(b)))
 	}
 	objects, err := settled(desired.Input{
 		Backend:                 b,

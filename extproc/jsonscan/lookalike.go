@@ -4,29 +4,43 @@ package jsonscan
 
 import (
 	"bytes"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
 
-// looksLike tells whether some JSON library may take a key for name: Go's knows
-// no case, as Unicode folds it, a string of C ends at NUL, and lenient decoders
-// drop what is no UTF-8 or cannot be seen. Of a long key there is only the beginning:
-// what can be seen of it may be that of name.
-func looksLike(name string, key []byte, long bool) bool {
+// visible is what some JSON library may make of a key: a string of C ends at NUL, and
+// lenient decoders drop what is no UTF-8 or cannot be seen. Of a long key there is only the
+// beginning, unless NUL ends it.
+func visible(key []byte, long bool) (text []byte, begins bool) {
+	if !slices.ContainsFunc(key, func(c byte) bool { return c <= ' ' || c > '~' }) {
+		return key, long
+	}
 	for len(key) > 0 {
 		r, n := utf8.DecodeRune(key)
-		if key = key[n:]; r == 0 {
-			return name == ""
+		if r == 0 {
+			return text, false
 		}
-		if r == ' ' || r == utf8.RuneError || !unicode.IsPrint(r) {
-			continue
+		if r != ' ' && r != utf8.RuneError && unicode.IsPrint(r) {
+			text = append(text, key[:n]...)
 		}
-		want, n := utf8.DecodeRuneInString(name)
-		if name = name[n:]; n == 0 || !sameFold(want, r) {
+		key = key[n:]
+	}
+	return text, long
+}
+
+// looksLike tells whether some JSON library may take what is visible of a key, or begins it,
+// for name: Go's knows no case, as Unicode folds it.
+func looksLike(name string, text []byte, begins bool) bool {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		want, size := utf8.DecodeRuneInString(name)
+		if size == 0 || !sameFold(want, r) {
 			return false
 		}
+		text, name = text[n:], name[size:]
 	}
-	return name == "" || long
+	return name == "" || begins
 }
 
 func sameFold(a, b rune) bool {

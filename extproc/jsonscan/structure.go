@@ -150,12 +150,21 @@ func (s *Scanner) endKey() {
 	if bytes.IndexByte(key, '\\') >= 0 {
 		key = []byte(Unquote(key))
 	}
+	var text []byte // what is visible of the key, once anybody asks
+	begins, seen := false, false
 	for _, child := range f.node.Children {
 		if !s.keyLong && child.Key == string(key) {
 			s.pending, s.folded = child, false
 			return
 		}
-		if child.Fold && s.pending == nil && looksLike(child.Key, key, s.keyLong) {
+		if !child.Fold || s.pending != nil {
+			continue
+		}
+		if !seen {
+			text, begins = visible(key, s.keyLong)
+			seen = true
+		}
+		if looksLike(child.Key, text, begins) {
 			s.pending, s.folded = child, true
 		}
 	}

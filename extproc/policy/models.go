@@ -48,6 +48,9 @@ func NewModels(r config.Route) *Models {
 	return m
 }
 
+// Limited tells whether there is an allow-list.
+func (m *Models) Limited() bool { return !m.open }
+
 // Resolve returns the model that TARS is asked for when an app asks for name;
 // ok is false when it is not allowed. An alias wins over a model of the same
 // name, and its target needs no place in the allow-list.

@@ -21,6 +21,7 @@ const (
 	idOthers   // what may hold several, or one
 	idFallback // what is tried where a model fails
 	idFallbackModel
+	idPerhaps // a model where it is a string
 	idSource
 	idSourceType
 	idSourceData
@@ -66,7 +67,7 @@ type source struct {
 func (f *bodyFields) Visit(v jsonscan.Value) {
 	name := ""
 	switch v.ID {
-	case idModel, idOther, idFallback, idFallbackModel, idOthers, idSourceType:
+	case idModel, idOther, idFallback, idFallbackModel, idOthers, idPerhaps, idSourceType:
 		if name, _ = v.Text(); !usage.CleanName(name) {
 			name = "" // it is refused, and may be long
 		}
@@ -91,7 +92,7 @@ func (f *bodyFields) Visit(v jsonscan.Value) {
 		f.prompt.Add(v)
 	case idTools:
 		f.prompt.AddRaw(v)
-	case idOther, idOthers, idFallback, idFallbackModel:
+	case idOther, idOthers, idFallback, idFallbackModel, idPerhaps:
 		f.addOther(v, name)
 	case idSourceType:
 		f.source.text = name == "text"

@@ -26,6 +26,7 @@ func otherPlaces() []*jsonscan.Node {
 	return []*jsonscan.Node{
 		{Key: "models", ID: idOthers, Fold: true, Each: &jsonscan.Node{ID: idOther}},
 		{Key: "fallbacks", ID: idOthers, Fold: true, Each: fallback},
+		{Key: "plugins", Fold: true, Each: &jsonscan.Node{Children: perhapsModel}},
 		{Key: "moderation", Fold: true, Children: []*jsonscan.Node{otherModel}},
 		toolsPlace,
 	}
@@ -36,7 +37,13 @@ var otherModel = &jsonscan.Node{Key: "model", ID: idOther, Fold: true}
 
 // toolFields are what names the model of a tool: Anthropic's advisor, image_generation of OpenAI's
 // responses and the author of its vector graphics.
-var toolFields = []*jsonscan.Node{otherModel, {Key: "svg", Fold: true, Children: []*jsonscan.Node{otherModel}}}
+var toolFields = []*jsonscan.Node{
+	otherModel, {Key: "svg", Fold: true, Children: []*jsonscan.Node{otherModel}}, {Key: "parameters", Fold: true, Children: perhapsModel},
+}
+
+// perhapsModel is a model where OpenRouter has it, among the parameters of its tools and in its
+// plugins. The parameters of an app's own tool may have anything under that name.
+var perhapsModel = []*jsonscan.Node{{Key: "model", ID: idPerhaps, Fold: true}}
 
 // toolsPlace is where the tools are. The model reads them, too.
 var toolsPlace = &jsonscan.Node{
@@ -64,7 +71,7 @@ func (f *bodyFields) addOther(v jsonscan.Value, name string) {
 	case v.Kind == jsonscan.String:
 		f.others = append(f.others, otherName{v.Start, v.End, name})
 		f.fallback = f.fallback || v.ID == idFallbackModel
-	case v.Kind == jsonscan.Null, v.Kind == jsonscan.Array && v.ID == idOthers:
+	case v.Kind == jsonscan.Null, v.ID == idPerhaps, v.Kind == jsonscan.Array && v.ID == idOthers:
 	case v.Kind == jsonscan.Object && v.ID == idFallback:
 		f.unclear = f.unclear || !f.fallback
 		f.fallback = false
@@ -81,7 +88,7 @@ func (s *session) others(f *bodyFields) ([]splicing, *apierror.Error) {
 	switch {
 	case f.manyOthers:
 		return nil, apierror.TooManyModels(maxOthers)
-	case f.unclear:
+	case f.unclear && s.route.models.Limited():
 		return nil, apierror.UnclearModels()
 	}
 	var splices []splicing

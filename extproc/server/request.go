@@ -102,12 +102,14 @@ func (s *session) requestHeaders(m *wire.Request) error {
 	if s.req.canary {
 		return s.answerCanary(m, h)
 	}
-	cost := sessionCost + max(0, s.req.size()+h.oursSize()-keptFree)
+	state := strings.Join(h.all(trace.Tracestate), ",")
+	cost := sessionCost + max(0, s.req.size()+h.oursSize()+int64(len(state))-keptFree)
 	if !s.proc.budget.Acquire(cost) {
 		return s.refuse(apierror.Overloaded())
 	}
 	s.charged = cost
-	s.span = s.proc.tracer.Start(h.get(trace.Traceparent), strings.Join(h.all(trace.Tracestate), ","), s.began)
+	// The span keeps parts of the state: not of the text of all headers, see read.
+	s.span = s.proc.tracer.Start(h.get(trace.Traceparent), strings.Clone(state), s.began)
 	if s.route == nil {
 		return s.refuse(apierror.PathNotServed(s.req.method, s.req.path))
 	}

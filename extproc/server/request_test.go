@@ -492,6 +492,7 @@ var _ = Describe("The headers of a request", func() {
 		for n, header := range [][]string{
 			{":path", chatPath + "?" + long}, {":path", chatPath, "x-request-id", long}, {":path", chatPath, "x-tarsbackend-" + long, "a"},
 			{":path", "/v1/models/" + long[:size/2]}, // and the name in it
+			{":path", chatPath, "tracestate", long},
 		} {
 			handler := keep(append([]string{":method", "POST", "content-type", jsonType}, header...)...)
 			Expect(b.budget.Held()).To(BeNumerically("~", perSession, 1<<10), "%d", n)

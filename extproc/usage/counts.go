@@ -76,6 +76,15 @@ func (n *numbers) tell(id int, value int64) {
 	n.set(field(id-idField), value)
 }
 
+// mergeHosted takes what is told of tools alone: it is no usage.
+func (n *numbers) mergeHosted(later *numbers) {
+	for f := hostedInputTokens; f <= hostedOutputTokens; f++ {
+		if later.values[f] > 0 {
+			n.set(f, later.values[f])
+		}
+	}
+}
+
 func (n *numbers) merge(later *numbers) {
 	n.known = n.known || later.known
 	for f, seen := range later.seen {
@@ -135,7 +144,17 @@ func (n *numbers) endInput() {
 	}
 }
 
-func (n *numbers) counts() Counts {
+// hosted are the tokens of tools that the provider ran, beside the model's.
+func (n *numbers) hosted() (input, output int64) {
+	return n.values[hostedInputTokens], n.values[hostedOutputTokens]
+}
+
+func (c *Counts) add(input, output int64) {
+	c.Input, c.Output, c.Total = c.Input+input, c.Output+output, c.Total+input+output
+}
+
+// own are the model's.
+func (n *numbers) own() Counts {
 	output, outputSeen := n.first(completionTokens, outputTokens)
 	input, inputSeen := n.input(output)
 	reasoning, _ := n.first(completionReasoningTokens, outputReasoningTokens)
@@ -149,13 +168,12 @@ func (n *numbers) counts() Counts {
 			output = total - input // some providers tell reasoning beside the output, or in the total alone
 		}
 	}
-	hostedInput, hostedOutput := n.values[hostedInputTokens], n.values[hostedOutputTokens]
 	c := Counts{
 		// Half of it would pass for all.
 		Known:     n.known && inputSeen && outputSeen,
-		Input:     input + hostedInput,
-		Output:    output + hostedOutput,
-		Total:     max(n.values[totalTokens], input+output) + hostedInput + hostedOutput,
+		Input:     input,
+		Output:    output,
+		Total:     max(n.values[totalTokens], input+output),
 		Reasoning: reasoning,
 	}
 	c.CachedInput, _ = n.first(promptCachedTokens, inputCachedTokens, cacheReadTokens)

@@ -136,6 +136,8 @@ func (d *document) end() (usageOnly bool) {
 func (d *document) commit() {
 	if d.hasUsage {
 		d.tally.tell(&d.block, d.final)
+	} else {
+		d.tally.numbers.mergeHosted(&d.block)
 	}
 	d.setModel(d.model)
 	if d.failed {

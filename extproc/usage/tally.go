@@ -43,11 +43,18 @@ func (t *Tally) Counts() Counts {
 	if !t.Told() {
 		return Counts{}
 	}
+	c := t.own()
+	c.add(t.numbers.hosted())
+	return c
+}
+
+// own are those of the model, without the provider's tools.
+func (t *Tally) own() Counts {
 	n := t.numbers
 	if t.InputOnly {
 		n.endInput()
 	}
-	c := n.counts()
+	c := n.own()
 	c.Known = c.Known && (t.covered == t.written || (t.final && t.whole)) && (t.final || t.whole)
 	return c
 }
@@ -56,7 +63,7 @@ func (t *Tally) Counts() Counts {
 func (t *Tally) tell(n *numbers, final bool) {
 	t.numbers.merge(n)
 	t.final = t.final || final
-	if final && n.counts().Output > 0 {
+	if final && n.own().Output > 0 {
 		t.covered = t.written
 	}
 }
@@ -66,7 +73,7 @@ func (t *Tally) tell(n *numbers, final bool) {
 // the provider has told those already, and of the answer what has come of it
 // beside what the provider has told.
 func (t *Tally) Estimate(prompt int64) Counts {
-	told := t.Counts()
+	told := t.own()
 	c := Counts{Estimated: true, Input: prompt, Output: max(told.Output, t.written.Tokens())}
 	if t.final {
 		c.Output = told.Output + t.written.beside(t.covered).Tokens()
@@ -76,6 +83,7 @@ func (t *Tally) Estimate(prompt int64) Counts {
 	}
 	c.Total = max(c.Input+c.Output, told.Total)
 	c.Input = c.Total - c.Output // of a total alone nobody knows the parts
+	c.add(t.numbers.hosted())
 	return c
 }
 

@@ -34,6 +34,19 @@ var _ = DescribeTable("An estimate counts what a model wrote, however the answer
 	Entry("what comes of an event that breaks off", `data: {"choices":[{"delta":{"content":"four"},`, int64(1)),
 )
 
+var _ = DescribeTable("Tokens of the provider's tools count beside an estimate, and say nothing of the model's",
+	func(usageBlock string) {
+		var tally usage.Tally
+		usage.NewStream(&tally, false).Pass([]byte(stream("\n", `data: {"type":"response.output_text.delta","delta":"eight by"}`,
+			`data: {"type":"response.failed","response":{"usage":`+usageBlock+`,"tool_usage":{"image_gen":{"input_tokens":3,"output_tokens":4}}}}`)))
+		Expect(tally.Counts().Known).To(BeFalse())
+		Expect(tally.Estimate(10)).To(Equal(usage.Counts{Estimated: true, Input: 13, Output: 6, Total: 19}))
+	},
+	Entry("without usage", "null"),
+	Entry("with zeros", `{"input_tokens":0,"output_tokens":0}`),
+	Entry("with none", `{}`),
+)
+
 var _ = Describe("The first counts of a stream of messages", func() {
 	const start = `data: {"type":"message_start","message":{"usage":{"input_tokens":10,"cache_read_input_tokens":5,"output_tokens":1}}}`
 	const text = `data: {"type":"content_block_delta","delta":{"text":"eight by"}}`

@@ -143,7 +143,7 @@ func (b *builder) tokens() {
 	})
 	b.list(panel{
 		title: "Tokens in this time", width: half, unit: units.Short,
-		help: "What to multiply with prices. An estimate: Prometheus extrapolates, and misses what a pod that is killed counted after its last scrape.",
+		help: "What to multiply with prices. An estimate: Prometheus extrapolates, and misses what a killed pod counted after its last scrape.",
 		queries: []query{{
 			expr: `sum by (tarsbackend, gen_ai_request_model, gen_ai_token_type) (increase(gen_ai_client_token_usage_sum{` + ours + `}[$__range]))`,
 		}},
