@@ -74,6 +74,19 @@ func (v *victim) startEnvoy(c harness.EnvoyConfig, ports ...string) {
 	DeferCleanup(v.envoy.kill)
 }
 
+// beginStream begins a stream of which one chunk comes, and that does not end by itself.
+func (v *victim) beginStream() (id string, resp *http.Response) {
+	GinkgoHelper()
+	id = newID()
+	world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
+		write(w, delta)
+		<-r.Context().Done()
+	})
+	resp = v.ask(context.Background(), id, withUsage)
+	read(resp.Body, delta)
+	return id, resp
+}
+
 // ask sends a chat request through the victim's Envoy.
 func (v *victim) ask(ctx context.Context, id, body string) *http.Response {
 	GinkgoHelper()
@@ -132,13 +145,7 @@ var _ = Describe("An external processor", func() {
 
 	It("that is killed in the middle of a stream cuts it, and the access log has what it knew until then, as an estimate", func() {
 		v := startVictim()
-		id := newID()
-		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
-			write(w, delta)
-			<-r.Context().Done()
-		})
-		resp := v.ask(context.Background(), id, withUsage)
-		read(resp.Body, delta)
+		id, resp := v.beginStream()
 		v.kill()
 		rest, err := io.ReadAll(resp.Body)
 		Expect(err).To(HaveOccurred(), "a stream that is cut must not look as if it had ended: %q", rest)
@@ -210,13 +217,7 @@ var _ = Describe("An external processor whose drain time is over", func() {
 		cfg := victimConfig()
 		cfg.DrainSeconds = 1
 		v := startVictimBeside(nil, cfg)
-		id := newID()
-		world.tls.answer(id, func(w http.ResponseWriter, r *http.Request) {
-			write(w, delta)
-			<-r.Context().Done()
-		})
-		resp := v.ask(context.Background(), id, withUsage)
-		read(resp.Body, delta)
+		id, resp := v.beginStream()
 		v.signal(syscall.SIGTERM)
 		_, err := io.ReadAll(resp.Body)
 		Expect(err).To(HaveOccurred())
