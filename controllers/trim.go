@@ -83,7 +83,7 @@ func trimmedIfOurs(in any) (any, error) {
 		return in, nil
 	}
 	obj.SetManagedFields(nil)
-	if owner := obj.GetLabels()[labelManagedBy]; owner == managedByUs {
+	if desired.IsChild(obj) {
 		trim(obj)
 	}
 	return in, nil
